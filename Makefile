@@ -1,0 +1,114 @@
+# sagad - saga orchestration on PostgreSQL. `make help` lists what can be made.
+#
+# Everything is built below $(BUILD). SAN=address or SAN=thread builds apart, with that sanitizer.
+
+.DEFAULT_GOAL := all
+SHELL := /bin/bash
+
+LAYERS := base expr schema saga net observability security config store transport engine outbox sim http
+
+SAN ?=
+BUILD ?= build$(if $(SAN),/$(SAN))
+CC ?= gcc
+VERSION := 0.1.0
+REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+
+PACKAGES := jansson libmicrohttpd libpq libcyaml yaml-0.1 uuid libcurl libpcre2-8 libcrypto
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+            -Wswitch-enum -Wundef -Wformat=2 -Wpointer-arith -Werror
+HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE \
+             -fno-strict-overflow
+SAN_address := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_thread := -fsanitize=thread -fno-omit-frame-pointer
+OPTIMISE := $(if $(SAN),-O1 -g,-O2 -g)
+HARDEN := $(if $(SAN),-fPIE,$(HARDENING))
+
+CPPFLAGS += -Isrc -I. -D_GNU_SOURCE -DSAGAD_VERSION='"$(VERSION)"' -DSAGAD_REVISION='"$(REVISION)"'
+CFLAGS_ALL := -std=c11 $(OPTIMISE) $(WARNINGS) $(HARDEN) $(SAN_$(SAN)) $(PLANT_FLAGS) -pthread \
+              $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null) $(CFLAGS)
+LDFLAGS_ALL := -pie -Wl,-z,relro,-z,now,-z,noexecstack $(SAN_$(SAN)) -pthread $(LDFLAGS)
+LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null) -lm
+
+src_of = $(wildcard src/$(1)/*.c) $(wildcard src/$(1)/*.S)
+obj_of = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(1)))
+lib_of = $(if $(call src_of,$(1)),$(BUILD)/lib/lib$(1).a)
+
+# The libraries that a layer may use: itself and all to its left, the rightmost first.
+reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
+upto = $(if $(filter $(1),$(firstword $(2))),$(firstword $(2)),$(firstword $(2)) $(call upto,$(1),$(wordlist 2,$(words $(2)),$(2))))
+libs_upto = $(foreach l,$(call reverse,$(call upto,$(1),$(LAYERS))),$(call lib_of,$(l)))
+ALL_LIBS := $(foreach l,$(call reverse,$(LAYERS)),$(call lib_of,$(l)))
+
+PROGRAMS := sagad sagactl saga-demo
+TEST_LIB_SRC := $(wildcard tests/lib/*.c)
+TEST_LIB := $(if $(TEST_LIB_SRC),$(BUILD)/lib/libtest.a)
+UNIT_SRC := $(wildcard tests/unit/*/test_*.c)
+UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT_SRC))
+SUITE_SRC := $(wildcard tests/contract/test_*.c) $(wildcard tests/integration/test_*.c)
+SUITE_BIN := $(patsubst %.c,$(BUILD)/%,$(SUITE_SRC))
+
+.PHONY: all
+all: layers $(PROGRAMS) ## build the programs: ./sagad ./sagactl ./saga-demo
+
+define program
+$(BUILD)/bin/$(1): $(call obj_of,$(wildcard cmd/$(1)/*.c)) $(ALL_LIBS)
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS)
+$(1): $(BUILD)/bin/$(1)
+	@ln -sf $$< $$@
+.PHONY: $(1)
+endef
+$(foreach p,$(PROGRAMS),$(eval $(call program,$(p))))
+
+define layer
+$(BUILD)/lib/lib$(1).a: $(call obj_of,$(call src_of,$(1)))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	$$(AR) rcs $$@ $$^
+endef
+$(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
+
+$(BUILD)/lib/libtest.a: $(call obj_of,$(TEST_LIB_SRC))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+# A unit test of layer L links L and what stands to its left; the suites link everything.
+define unit
+$(BUILD)/$(basename $(1)): $(call obj_of,$(1)) $(TEST_LIB) $(call libs_upto,$(word 3,$(subst /, ,$(1))))
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS) -lcmocka
+endef
+$(foreach t,$(UNIT_SRC),$(eval $(call unit,$(t))))
+
+$(SUITE_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(TEST_LIB) $(ALL_LIBS)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcmocka
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.S
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+.PHONY: layers
+layers: ## check the include direction and the one-library-per-folder rule
+	@scripts/check-layers "$(LAYERS)"
+
+.PHONY: unit
+unit: $(UNIT_BIN) ## build and run the unit tests: no services needed, seconds
+	@scripts/run-tests $(UNIT_BIN)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf build $(PROGRAMS)
+
+.PHONY: help
+help: ## print this
+	@grep -hE '^[a-z][a-z_-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | \
+	    awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+.SECONDARY:
