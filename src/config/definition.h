@@ -1,0 +1,63 @@
+/*
+ * config/definition.h - from a saga file to a definition, with every problem of the file in one run.
+ *
+ * Two passes: a strict walk over libyaml's nodes (positions, unknown keys, depth, forms), driven by
+ * the same table of keys as libcyaml's schema, then libcyaml into structs, then the checks of
+ * saga/definition.h with the positions of the first pass.
+ */
+#ifndef CONFIG_DEFINITION_H
+#define CONFIG_DEFINITION_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/span.h"
+#include "saga/definition.h"
+
+#define CONFIG_DIAGNOSTICS_MAX 100 /* of one file; then one that says so */
+#define CONFIG_YAML_DEPTH_MAX 64
+#define CONFIG_YAML_NODES_MAX 100000
+
+struct config_diagnostic {
+    bool warning;
+    char code[8];              /* "E101" */
+    unsigned line, column;     /* from 1; columns count characters */
+    unsigned length;           /* of what is marked; at least 1 */
+    struct span pointer;       /* RFC 6901 into the file: "/steps/0/retry" */
+    struct span message;       /* unknown key "retires" in step "reserve" */
+    struct span hint;          /* did you mean "retry"?; or NONE */
+};
+
+struct config_diagnostics {
+    struct config_diagnostic *items;
+    size_t count;
+    bool failed; /* at least one error */
+};
+
+/*
+ * Load one saga file. `*out` is NULL if there was an error. All memory is in `arena`, which must
+ * live as long as the definition. `version_default` is used if the file gives no version.
+ * ERR_INVALID if any diagnostic is an error; diagnostics may hold warnings on ERR_OK too.
+ */
+MUST_CHECK enum err config_definition_load(struct span yaml, uint32_t version_default,
+                                           struct arena *arena, const struct saga_definition **out,
+                                           struct config_diagnostics *diagnostics);
+
+/* Whether the file pins a version (`version:` given). */
+bool config_definition_has_version(struct span yaml);
+
+/* One diagnostic as text: file:line:column, the source line and a caret, the hint. Ends with \n. */
+struct span config_diagnostic_print(const struct config_diagnostic *diagnostic, const char *file,
+                                    struct span yaml, struct arena *arena);
+
+/* Every key of the saga language with where it stands and whether this version supports it: the
+   single table from which the walk, the schema and the reference page come. */
+struct config_key {
+    const char *context; /* "saga", "step", "retry", "field", "defaults", "trigger", "lock" ... */
+    const char *name;
+    const char *type;
+    bool supported; /* false: refused by name with "not supported yet" */
+    const char *meaning;
+};
+const struct config_key *config_keys(size_t *count);
+
+#endif

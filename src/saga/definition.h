@@ -1,0 +1,183 @@
+/*
+ * saga/definition.h - what a team wrote, ready to run.
+ *
+ * Built once by config/definition.h from a saga file, then const for as long as the process lives;
+ * any thread. All memory is in the arena it was built in. A definition is immutable: its hash is
+ * the SHA-256 of the file's bytes, and a saga keeps the version and hash it started with.
+ *
+ * Steps form a tree, kept as an array in the order of the file (parents before children): index 0
+ * is the root, a sequence without a name. Everything else in the engine names steps by index into
+ * this array, and in stored form by name (state names steps, never positions).
+ */
+#ifndef SAGA_DEFINITION_H
+#define SAGA_DEFINITION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/span.h"
+#include "expr/expr.h"
+
+#define SAGA_STEPS_MAX 200      /* without the root */
+#define SAGA_NESTING_MAX 4      /* groups in groups */
+#define SAGA_NAME_BYTES_MAX 63  /* of a saga or step name */
+#define SAGA_TYPE_BYTES_MAX 200 /* of an event type */
+#define SAGA_FIELDS_MAX 100
+#define SAGA_LABELS_MAX 32
+#define SAGA_CODES_MAX 32       /* in one `only` or `except` */
+#define SAGA_KEPT_MAX 64        /* paths kept of one step's output; more: all of it */
+#define SAGA_FILE_BYTES_MAX 1048576
+
+#define SAGA_ATTEMPTS_UNLIMITED 0 /* retry.attempts */
+#define SAGA_NO_LIMIT 0           /* a duration that was not given */
+#define SAGA_STEP_NONE (-1)
+#define SAGA_STEP_ROOT 0
+
+enum saga_step_kind {
+    SAGA_KIND_SEQUENCE = 0, /* `steps`, and the root */
+    SAGA_KIND_PARALLEL,
+    SAGA_KIND_DO,
+    SAGA_KIND_WAIT,
+};
+
+enum saga_backoff { SAGA_BACKOFF_EXPONENTIAL = 0, SAGA_BACKOFF_LINEAR, SAGA_BACKOFF_FIXED };
+
+/* S-5, S-16, S-19. Complete: the loader has filled in every default. */
+struct saga_retry {
+    uint32_t attempts; /* tries with the first one; SAGA_ATTEMPTS_UNLIMITED */
+    enum saga_backoff backoff;
+    double factor;
+    double jitter; /* 0..1: the wait is multiplied by something between 1 - jitter and 1 */
+    int64_t delay_ms;
+    int64_t max_delay_ms;
+    int64_t within_ms; /* SAGA_NO_LIMIT: none */
+    const struct span *only; /* codes of transient replies that are retried; none: all */
+    size_t only_count;
+    const struct span *except; /* codes that are a definite no */
+    size_t except_count;
+};
+
+enum saga_field_type {
+    SAGA_FIELD_STRING = 0,
+    SAGA_FIELD_INTEGER,
+    SAGA_FIELD_NUMBER,
+    SAGA_FIELD_BOOLEAN,
+    SAGA_FIELD_OBJECT,
+    SAGA_FIELD_ARRAY,
+};
+
+struct saga_field {
+    struct span name;
+    enum saga_field_type type;
+    bool required;        /* a field with a default is never missing */
+    struct span fallback; /* the default as JSON text, or NONE */
+    struct span example;  /* JSON text, or NONE */
+    struct span description;
+};
+
+struct saga_kept_path {
+    struct span parts[EXPR_PATH_PARTS_MAX]; /* below the step's output */
+    size_t count;
+};
+
+struct saga_step_def {
+    struct span name; /* unique in the definition; empty for the root */
+    struct span path; /* "fulfil/ship": the names from below the root to here */
+    struct span description;
+    enum saga_step_kind kind;
+    int16_t parent, first_child, next_sibling; /* indexes, or SAGA_STEP_NONE */
+    uint16_t line;                             /* in the file, for messages */
+
+    const struct expr *when;      /* NULL: true */
+    const struct expr *data;      /* NULL: the whole input */
+    const struct expr *undo_data; /* NULL: {input, output} */
+    struct span type;             /* `do`: the command's event type */
+    struct span undo_type;        /* NONE: has no undo */
+    struct span to;               /* participant override, or NONE: the type's domain */
+    int64_t timeout_ms, undo_timeout_ms;
+    int64_t wait_ms; /* SAGA_KIND_WAIT */
+    struct saga_retry retry, undo_retry;
+    uint16_t parallel_max; /* SAGA_KIND_PARALLEL */
+
+    bool readonly;  /* `readonly: true` */
+    bool undo_none; /* `undo: none`: the effect may stand; treated as readonly (S: kinds) */
+    bool pivot;
+    bool optional;        /* or inside nothing: only what is said on this step (S-27) */
+    bool behind_pivot;    /* comes after the pivot in order of the file */
+    bool undo_needs_data; /* has an undo without undo_data: keep what was sent and the output */
+
+    /* Of the output, what later expressions (undo_data, output ...) read; the state keeps only this. */
+    bool keep_all;
+    const struct saga_kept_path *kept;
+    size_t kept_count;
+};
+
+enum saga_key_reuse { SAGA_KEY_RETURN = 0, SAGA_KEY_REJECT, SAGA_KEY_ALLOW };
+
+struct saga_label {
+    struct span name, value;
+};
+
+struct saga_definition {
+    struct span name;
+    uint32_t version;
+    struct hash hash;   /* of the source */
+    struct span source; /* the exact YAML */
+    struct span description, owner;
+    const struct saga_label *labels;
+    size_t label_count;
+    const struct saga_field *fields;
+    size_t field_count;
+    bool has_fields; /* false: any object is a valid input */
+    const struct expr *key; /* NULL: none */
+    enum saga_key_reuse key_reuse;
+    int64_t timeout_ms;        /* SAGA_NO_LIMIT: none */
+    const struct expr *output; /* NULL: a map of the steps' outputs */
+
+    const struct saga_step_def *steps; /* [0] is the root */
+    size_t step_count;                 /* with the root */
+    int16_t pivot;                     /* index, or SAGA_STEP_NONE */
+    bool input_read;                   /* some later expression or default reads .input */
+};
+
+/* Index of a step by its name, SAGA_STEP_NONE if there is none. */
+int16_t saga_definition_find(const struct saga_definition *def, struct span step_name);
+
+/*
+ * What is wrong with a definition that parsed: rules of the language that no single key shows
+ * (E201 neither undo nor readonly before the pivot, E203 undo behind the pivot, E204 two pivots,
+ * E205 a pivot inside parallel or optional, E130 unknown .input, E131 unknown step, E132 a step that
+ * is not before this one or stands in a sibling branch, W120 the output of a step that may be
+ * skipped used without `//` ...). Positions are the loader's: a problem names step and key.
+ */
+struct saga_problem {
+    char code[8];
+    bool warning;
+    int16_t step; /* SAGA_STEP_ROOT: the definition itself */
+    const char *key; /* "data", "undo" ...; "" : the step as a whole */
+    uint32_t offset, length; /* inside the key's expression; length 0: the whole key */
+    char message[240];
+    char hint[160]; /* "did you mean .steps.authorise?", or empty */
+};
+typedef void saga_problem_fn(void *ctx, const struct saga_problem *problem);
+
+/*
+ * Complete a definition whose steps, keys and expressions are filled in by the loader: sets the
+ * implied pivot (the last step of a definition without one, if it is a `do` with neither undo nor
+ * readonly), behind_pivot, the defaults that depend on it (attempts behind the pivot: unlimited
+ * unless `attempts_given`), the kept paths, paths; and reports every problem. Returns true if
+ * there was no error (warnings are fine).
+ */
+bool saga_definition_finish(struct saga_definition *def, struct saga_step_def *steps,
+                            const bool *attempts_given, struct arena *arena, saga_problem_fn *fn,
+                            void *ctx);
+
+/* Check names (EDA-E1). */
+bool saga_name_valid(struct span name);       /* kebab-case: [a-z][a-z0-9-]{0,62} */
+bool saga_step_name_valid(struct span name);  /* lower_snake: [a-z][a-z0-9_]{0,62} */
+bool saga_type_valid(struct span event_type); /* 2 to 5 segments of [a-z][a-z0-9_-]* */
+struct span saga_type_domain(struct span event_type);
+
+#endif
