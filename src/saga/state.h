@@ -1,0 +1,231 @@
+/*
+ * saga/state.h - one saga, as a value.
+ *
+ *              start                    last step closed (S-9)
+ *   (nothing) ------> pending -> running ---------------------> completed
+ *                        |          |
+ *                 cancel |          | failure before the pivot, timeout, cancel (S-10)
+ *                        |          v
+ *                        |      compensating -----------------> compensated   all undone (S-15)
+ *                        |          |    \
+ *                        +----------+     +-- an undo waived, or close ---> failed (S-15, S-31)
+ *
+ * A state is made by saga_step() and by saga_state_decode() only. Spans in it point into the arena or
+ * the encoded bytes it came from; a state is valid as long as both. state->steps has one element a step
+ * of its definition, same indexes.
+ */
+#ifndef SAGA_STATE_H
+#define SAGA_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/id.h"
+#include "saga/definition.h"
+
+#define SAGA_TEXT_BYTES_MAX 200 /* of a code or message kept in the state; longer is cut */
+#define SAGA_KEY_BYTES_MAX 200  /* of a business key */
+#define SAGA_FLOW_BYTES_MAX 200
+#define SAGA_USER_BYTES_MAX 200
+#define SAGA_STATE_BYTES_MAX 4194304
+
+enum saga_status {
+    SAGA_STATUS_NONE = 0, /* before its start: not a saga yet */
+    SAGA_STATUS_PENDING,
+    SAGA_STATUS_RUNNING,
+    SAGA_STATUS_COMPENSATING,
+    SAGA_STATUS_COMPLETED,
+    SAGA_STATUS_COMPENSATED,
+    SAGA_STATUS_FAILED,
+};
+
+enum saga_step_status {
+    SAGA_STEP_WAITING = 0,
+    SAGA_STEP_SENT, /* of a group: started, of a `wait`: waiting */
+    SAGA_STEP_BACKOFF,
+    SAGA_STEP_SUCCEEDED,
+    SAGA_STEP_REJECTED,
+    SAGA_STEP_IN_DOUBT,
+    SAGA_STEP_SKIPPED,
+    SAGA_STEP_UNDO_WAITING,
+    SAGA_STEP_UNDO_SENT,
+    SAGA_STEP_UNDO_BACKOFF,
+    SAGA_STEP_UNDONE,
+    SAGA_STEP_UNDO_PARKED,
+    SAGA_STEP_UNDO_WAIVED,
+};
+
+/* What a step may have done in the world; decides whether it is undone. */
+enum saga_effect_of_step { SAGA_STEP_NO_EFFECT = 0, SAGA_STEP_POSSIBLE_EFFECT, SAGA_STEP_CERTAIN_EFFECT };
+
+enum saga_phase { SAGA_PHASE_DO = 0, SAGA_PHASE_UNDO = 1 };
+
+enum saga_outcome {
+    SAGA_OUTCOME_NONE = 0,
+    SAGA_OUTCOME_OK,
+    SAGA_OUTCOME_REJECTED,
+    SAGA_OUTCOME_TRANSIENT,
+    SAGA_OUTCOME_UNKNOWN,
+    SAGA_OUTCOME_IN_PROGRESS, /* not an end: moves the deadline on (S-6) */
+};
+
+/* One step in one direction. Its idempotency key is {saga id}/{step}/{phase}, with /{number} behind
+   it from number 2 on (S-31). */
+struct saga_operation {
+    uint16_t number;      /* 1, and one more with each new operation an operator starts */
+    uint16_t generation;  /* of the newest command; 0: none yet */
+    uint32_t tries;       /* counted against the policy; an operator's retry starts anew */
+    uint32_t sendings;    /* hand-overs so far as far as known; retryCount of the next is this */
+    enum saga_outcome last; /* outcome of the newest try that ended */
+    bool ever_unknown;    /* some try of this operation was unknown */
+    bool given_up;        /* out of tries: an ok may still settle it (S-4) */
+    bool late_noted;      /* the first late reply is journalled (S-7) */
+    bool contradicted;    /* the one contradiction is a dead letter already (S-7) */
+    bool no_consumer;     /* the last answer said that nobody there does this */
+    int64_t first_sent_ms; /* commit time of the first try since tries were counted anew */
+    int64_t sent_ms;       /* commit time of the newest try */
+    int64_t due_ms;        /* SENT: its deadline; BACKOFF: the next try; WAIT: the end. 0: none */
+    struct id event_id;    /* of the newest command */
+    struct span data;      /* its frozen data, kept while needed; NONE: the input itself, or not kept */
+    bool data_is_input;    /* what was sent is the saga's input, byte for byte */
+    struct span code, message; /* of the newest failure */
+};
+
+struct saga_step_state {
+    enum saga_step_status status;
+    enum saga_effect_of_step effect;
+    bool passed_over; /* S-27 */
+    bool by_operator; /* its end is a person's word */
+    struct saga_operation operation[2]; /* by enum saga_phase */
+    struct span output; /* JSON, what later expressions read (kept paths); NONE: null */
+    int64_t started_ms, ended_ms;
+};
+
+/* Attention, S-35. The blocking ones are state; the telling ones are computed when read. */
+enum saga_attention {
+    SAGA_ATTENTION_NONE = 0,
+    SAGA_ATTENTION_RETRIES_EXHAUSTED,
+    SAGA_ATTENTION_UNDO_PARKED,
+    SAGA_ATTENTION_PIVOT_UNKNOWN,
+    SAGA_ATTENTION_BAD_DATA,
+    SAGA_ATTENTION_DEFINITION_MISSING,
+    SAGA_ATTENTION_NO_CONSUMER,
+    SAGA_ATTENTION_OVERDUE,
+    SAGA_ATTENTION_STEP_FAILING,
+    SAGA_ATTENTION_UNDO_FAILING,
+};
+
+/* Why the saga turned or turns back: the first cause wins. */
+enum saga_cause {
+    SAGA_CAUSE_NONE = 0,
+    SAGA_CAUSE_STEP,    /* cause_step was rejected or in doubt */
+    SAGA_CAUSE_TIMEOUT, /* the saga's own */
+    SAGA_CAUSE_CANCEL,
+    SAGA_CAUSE_CLOSE,
+};
+
+struct saga_state {
+    struct id id;
+    struct span definition;  /* name */
+    uint32_t version;
+    struct hash hash;        /* of the definition it started with */
+    enum saga_status status;
+    uint64_t number;         /* of the newest journal entry; 0: none */
+    int64_t last_ms;         /* its time; never goes back (S-38) */
+    int64_t started_ms, running_ms /* left pending */, ended_ms;
+    bool committed;          /* the pivot is passed (S-17) */
+    bool paused;
+    bool cancel_requested;   /* noted, waits for the pivot (S-18) */
+    bool timeout_noted;      /* likewise */
+    bool closing;            /* an operator's close: ends `failed` (S-31) */
+    bool waived;             /* an undo was waived: ends `failed` (S-15) */
+    enum saga_cause cause;
+    int16_t cause_step;
+    struct span cause_code, cause_message, cause_reason; /* of the step, or the operator's words */
+    struct span key, flow_id, user_id, traceparent; /* NONE if not given */
+    struct span input;  /* JSON with the defaults applied */
+    struct span output; /* of a completed saga, JSON */
+    struct hash chain;  /* only the first SAGA_CHAIN_BYTES count: the journal's hash so far */
+    size_t step_count;
+    struct saga_step_state *steps; /* [0] is the root */
+};
+
+#define SAGA_CHAIN_BYTES 16
+
+const char *saga_status_name(enum saga_status status);           /* "compensating" */
+const char *saga_step_status_name(enum saga_step_status status); /* "undo_parked" */
+const char *saga_effect_name(enum saga_effect_of_step effect);   /* "none" "possible" "certain" */
+const char *saga_attention_name(enum saga_attention reason);     /* "pivot_unknown"; "" for NONE */
+const char *saga_outcome_name(enum saga_outcome outcome);        /* "ok" ... "in_progress" */
+const char *saga_phase_name(enum saga_phase phase);              /* "do" "undo" */
+const char *saga_cause_name(enum saga_cause cause);
+bool saga_status_from(struct span name, enum saga_status *out);
+bool saga_attention_from(struct span name, enum saga_attention *out);
+bool saga_status_terminal(enum saga_status status);
+bool saga_attention_blocking(enum saga_attention reason);
+bool saga_step_open(enum saga_step_status status); /* SENT or BACKOFF */
+
+/* An empty state of a saga that does not exist yet: what START is applied to. */
+void saga_state_init(struct saga_state *state, const struct saga_definition *def, struct id id,
+                     struct arena *arena);
+
+/*
+ * The compact stored form (little-endian, with a format version, names instead of indexes, only
+ * steps that started). The same state always gives the same bytes: I-1 compares them. Decoding
+ * borrows `bytes`, checks every length, and ends with saga_state_check; ERR_BROKEN otherwise.
+ */
+struct span saga_state_encode(const struct saga_definition *def, const struct saga_state *state,
+                              struct arena *arena);
+MUST_CHECK enum err saga_state_decode(const struct saga_definition *def, struct span bytes,
+                                      struct arena *arena, struct saga_state *out);
+
+/* The invariants that one state can show (I-2, I-3, I-5, I-7 ...): NULL if it keeps them, else a
+   static sentence that names the one it breaks. Called after every step in tests, at each load. */
+const char *saga_state_check(const struct saga_definition *def, const struct saga_state *state);
+
+/* The earliest time at which something is due (I-7); 0: nothing is. */
+int64_t saga_wake_ms(const struct saga_definition *def, const struct saga_state *state);
+/* Whether a TIMER event now would do anything. */
+bool saga_due(const struct saga_definition *def, const struct saga_state *state, int64_t now_ms);
+
+/* The blocking attention of the state, with the step and since when (S-35). */
+struct saga_need {
+    enum saga_attention reason;
+    int16_t step; /* SAGA_STEP_NONE if of the saga */
+    int64_t since_ms;
+};
+struct saga_need saga_blocked(const struct saga_definition *def, const struct saga_state *state);
+/*
+ * The telling reason that would come with time: the oldest candidate and when its clock began; it
+ * is an attention once now - since exceeds the threshold for its reason. NO_CONSUMER here is the step that
+ * is longest without an answer (or at once, since_ms 0 based, if an answer said nobody does this).
+ */
+struct saga_thresholds {
+    int64_t failing_after_ms, no_consumer_after_ms;
+};
+/* Attention as of now: the oldest blocking reason, else the oldest telling one. */
+struct saga_need saga_attention_at(const struct saga_definition *def,
+                                   const struct saga_state *state, int64_t now_ms,
+                                   const struct saga_thresholds *thresholds);
+/* When a telling reason will arise if nothing changes, by reason; 0: not. For the read model. */
+struct saga_telling {
+    int64_t failing_since_ms;    /* a step behind the pivot or an undo has been failing since */
+    int64_t unanswered_since_ms; /* the oldest command without an answer was committed then */
+    int64_t overdue_since_ms;    /* the saga's timeout passed behind the pivot (or will, then) */
+    bool no_consumer;            /* an answer said that nobody there does this */
+    bool undoing;                /* the failing one is an undo */
+    int16_t failing_step, unanswered_step;
+};
+struct saga_telling saga_telling(const struct saga_definition *def, const struct saga_state *state);
+
+/* How far it is: leaf steps closed, and all leaf steps. */
+struct saga_progress {
+    uint32_t done, total;
+};
+struct saga_progress saga_progress(const struct saga_definition *def, const struct saga_state *state);
+/* The step it is at: the first that is open, being undone or blocking; SAGA_STEP_NONE. */
+int16_t saga_current_step(const struct saga_definition *def, const struct saga_state *state);
+
+#endif
