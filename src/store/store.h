@@ -1,0 +1,340 @@
+/*
+ * store/store.h - where sagas, journal and outbox are kept. One of the three things that are
+ * indirect by design: PostgreSQL (store/postgres.h) and memory (store/memory.h) pass one contract suite.
+ *
+ * This is what the engine and the outbox need; what REST reads stands in store/read.h. The store
+ * decides nothing: it writes what it is given, all of it or nothing, and says when the world was not as
+ * the batch claims.
+ *
+ * A session is one connection and belongs to one thread. Every call may answer ERR_UNAVAILABLE (the
+ * database is away; the session reconnects by itself at the next call). Times are database time in ms.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/id.h"
+#include "base/span.h"
+
+#define STORE_BATCH_EVENTS_MAX 1000
+#define STORE_DUE_MAX 1000    /* sagas one poll returns */
+#define STORE_ORPHANS_MAX 1000
+#define STORE_PROBLEM_BYTES 240
+
+struct store;
+struct store_session;
+
+/* ---- what a saga looks like to the store: its columns are the read model, `state` is opaque ---- */
+
+struct store_saga {
+    struct id id;
+    uint64_t number;        /* after the batch */
+    uint64_t number_before; /* 0: insert; else the update demands it (the fence) */
+    struct span definition;
+    uint32_t version;
+    struct span status; /* "running" */
+    struct span key, flow_id, step, error_code, labels; /* NONE: null; labels: JSON object text */
+    bool committed, paused;
+    int64_t wake_ms;      /* 0: null */
+    bool wake_write;      /* false: leave the stored wake-up alone (lazy, S-38) */
+    int64_t started_ms, updated_ms, ended_ms; /* 0: null */
+    struct span attention, attention_step; /* the blocking reason, NONE: null */
+    int64_t attention_since_ms;
+    int64_t failing_since_ms, unanswered_since_ms, overdue_since_ms; /* saga_telling(); 0: null */
+    struct span failing_step, unanswered_step;
+    bool failing_undo, no_consumer;
+    uint32_t done, total;
+    struct span state;
+};
+
+struct store_entry { /* one journal row */
+    struct id saga_id;
+    uint64_t number;
+    int64_t at_ms;
+    uint8_t chain[16];
+    struct span entry;
+};
+
+struct store_row { /* one outbox row: a command on its way */
+    struct id saga_id, event_id;
+    struct id owner; /* NONE: free */
+    int64_t created_ms;
+    struct span saga; /* the definition's name */
+    struct span step, phase, type, to, idempotency_key, undoes, user_id, flow_id, traceparent;
+    struct id causation_id;
+    uint32_t generation, retry_count;
+    bool in_doubt;
+    int64_t timeout_ms;
+    struct span data;
+};
+
+struct store_row_key {
+    struct id saga_id, event_id;
+};
+
+struct store_adoption { /* a dead daemon's row becomes ours; demands that it still has that owner */
+    struct id saga_id, event_id, old_owner, new_owner;
+    uint32_t retry_count;
+};
+
+enum store_key_kind { STORE_KEY_IDEMPOTENCY = 0, STORE_KEY_BUSINESS };
+struct store_key { /* a row of `starts`: unique by (definition, kind, key) (I-8) */
+    struct span definition;
+    enum store_key_kind kind;
+    struct span key;
+    struct id saga_id;
+    struct hash input_hash; /* IDEMPOTENCY only */
+    int64_t at_ms;
+};
+
+struct store_request { /* the answer that an Idempotency-Key of an action stands for */
+    struct span key;
+    struct hash fingerprint;
+    struct id saga_id;
+    uint32_t status;
+    struct span answer; /* JSON */
+    int64_t at_ms;
+};
+
+struct store_dead_letter {
+    struct id id;
+    int64_t at_ms;
+    struct span direction; /* "in" "out" */
+    struct span reason;    /* "contradiction" "unreadable" "unmatched" "event_failed" */
+    struct span event_type;
+    struct id saga_id; /* NONE: null */
+    struct span detail, body;
+};
+
+struct store_audit {
+    int64_t at_ms;
+    struct span actor, action, reason, detail;
+    struct id saga_id; /* NONE: null */
+};
+
+/* Conditional wake-up (S-38): written only if the saga still stands at `number`; a miss is no conflict. */
+struct store_wake {
+    struct id saga_id;
+    uint64_t number;
+    int64_t wake_ms; /* 0: null */
+};
+
+/*
+ * Everything of one transaction. Executed in this order, each array as one statement, all in one round
+ * trip: sagas insert, sagas update, journal, rows settled (any owner, a miss is fine), rows withdrawn
+ * (must be free), adoptions, rows inserted, keys inserted, keys freed, requests, dead letters, audit,
+ * wakes. At most one saga element per saga id.
+ */
+struct store_batch {
+    const struct store_saga *sagas;
+    size_t saga_count;
+    const struct store_entry *entries;
+    size_t entry_count;
+    const struct store_row_key *settled;
+    size_t settled_count;
+    const struct store_row_key *withdrawn;
+    size_t withdrawn_count;
+    const struct store_adoption *adoptions;
+    size_t adoption_count;
+    const struct store_row *rows;
+    size_t row_count;
+    const struct store_key *keys;
+    size_t key_count;
+    const struct store_key *freed_keys; /* business keys of sagas that ended: kind, definition, key */
+    size_t freed_key_count;
+    const struct store_request *requests;
+    size_t request_count;
+    const struct store_dead_letter *dead_letters;
+    size_t dead_letter_count;
+    const struct store_audit *audits;
+    size_t audit_count;
+    const struct store_wake *wakes;
+    size_t wake_count;
+};
+
+/* ---- sessions ---- */
+
+MUST_CHECK enum err store_session_open(struct store *store, struct store_session **out);
+void store_session_close(struct store_session *session); /* NULL is fine */
+/* The last error's text, for the log; lives until the next call. */
+const char *store_session_problem(const struct store_session *session);
+
+/*
+ * Commit a batch.
+ *  ERR_OK           it is committed (the answer to the sync was seen)
+ *  ERR_CONFLICT     nothing is written: an entry, key or saga is there already, an update missed its
+ *                   row, a row was not free, an adoption came too late
+ *  ERR_UNKNOWN      the connection was lost after the batch was sent: it may be committed
+ *  ERR_UNAVAILABLE  nothing is written, the database is away
+ *  ERR_BROKEN       nothing is written: the schema refused it (a CHECK): never retried as it is
+ */
+MUST_CHECK enum err store_commit(struct store_session *session, const struct store_batch *batch);
+
+/* How many statements and round trips (syncs) the session has sent since it was opened. */
+struct store_counts {
+    uint64_t statements, round_trips;
+};
+struct store_counts store_session_counts(const struct store_session *session);
+
+/* ---- what the engine loads, each one query for the whole set ---- */
+
+struct store_loaded { /* in the order asked; found = false: there is no such saga */
+    bool found;
+    struct span definition;
+    uint32_t version;
+    uint64_t number;
+    int64_t wake_ms;
+    struct span state;
+};
+MUST_CHECK enum err store_load(struct store_session *session, const struct id *ids, size_t count,
+                               struct arena *arena, struct store_loaded *out);
+
+struct store_row_seen {
+    struct id saga_id, event_id, owner; /* owner NONE: free */
+    bool owner_alive;                   /* its heartbeat is younger than heartbeat_timeout_ms */
+};
+MUST_CHECK enum err store_load_rows(struct store_session *session, const struct id *saga_ids,
+                                    size_t count, int64_t heartbeat_timeout_ms,
+                                    struct arena *arena, struct store_row_seen **out,
+                                    size_t *out_count);
+
+struct store_key_seen { /* in the order asked */
+    bool found;
+    struct id saga_id;
+    struct hash input_hash;
+};
+MUST_CHECK enum err store_load_keys(struct store_session *session, const struct store_key *keys,
+                                    size_t count, struct arena *arena, struct store_key_seen *out);
+
+struct store_request_seen {
+    bool found;
+    struct hash fingerprint;
+    struct id saga_id;
+    uint32_t status;
+    struct span answer;
+};
+MUST_CHECK enum err store_load_request(struct store_session *session, struct span key,
+                                       struct arena *arena, struct store_request_seen *out);
+
+/* ---- the housekeeper's ---- */
+
+/* Say that we live; creates the row the first time. Gives database time and how we rank among the
+   living (rank of count, for sharing timers and orphans without a leader). */
+struct store_heartbeat {
+    struct id daemon;
+    struct span host, listen;
+    int64_t timeout_ms;
+};
+struct store_alive {
+    int64_t now_ms;
+    uint32_t rank, count;
+};
+MUST_CHECK enum err store_beat(struct store_session *session, const struct store_heartbeat *beat,
+                               struct store_alive *out);
+/* End our heartbeat: the others adopt what is ours at once. */
+MUST_CHECK enum err store_leave(struct store_session *session, struct id daemon);
+
+/* Sagas whose wake-up is due, the longest overdue first. */
+struct store_due {
+    struct id saga_id;
+    int64_t wake_ms;
+};
+MUST_CHECK enum err store_due(struct store_session *session, int64_t now_ms, size_t max,
+                              struct arena *arena, struct store_due **out, size_t *out_count);
+/* The earliest wake-up in the table; 0: none. */
+MUST_CHECK enum err store_next_wake(struct store_session *session, int64_t *wake_ms);
+
+/* Rows whose owner has no living heartbeat (S-32: adopted). Rows named by `self` but not dead are not in it. */
+MUST_CHECK enum err store_orphans(struct store_session *session, int64_t heartbeat_timeout_ms,
+                                  size_t max, struct arena *arena, struct store_row **out,
+                                  size_t *out_count);
+/* Rows that name `daemon` as owner: what a relay compares with its memory after an unknown commit. */
+MUST_CHECK enum err store_rows_of(struct store_session *session, struct id daemon, size_t max,
+                                  struct arena *arena, struct store_row **out, size_t *out_count);
+/* Free rows become ours, committed before anything is sent (SKIP LOCKED). Oldest first. `types_like`
+   limits by nothing yet: all free rows. */
+MUST_CHECK enum err store_take_free(struct store_session *session, struct id daemon, size_t max,
+                                    struct arena *arena, struct store_row **out, size_t *out_count);
+/* Let go rows of which nothing was sent: owner becomes null where it is `daemon`. */
+MUST_CHECK enum err store_let_go(struct store_session *session, struct id daemon,
+                                 const struct store_row_key *keys, size_t count);
+
+/* Remove what is too old: requests (idempotency), daemons long dead. Returns how many rows. */
+MUST_CHECK enum err store_expire(struct store_session *session, int64_t now_ms,
+                                 int64_t idempotency_retention_ms, uint64_t *removed);
+/* Make partitions for `now` and the time ahead (no-op in memory). */
+MUST_CHECK enum err store_make_partitions(struct store_session *session, int64_t now_ms);
+
+/* One dead letter outside of a saga's transaction (an unreadable reply). */
+MUST_CHECK enum err store_dead_letter_add(struct store_session *session,
+                                          const struct store_dead_letter *letter);
+
+/* ---- definitions ---- */
+
+struct store_definition {
+    struct span name;
+    uint32_t version;
+    struct hash hash;
+    struct span source;
+    bool active, deprecated;
+    int64_t created_ms;
+};
+/* Immutable: ERR_EXISTS if the version is there with another hash; same hash: ERR_OK, *created false. */
+MUST_CHECK enum err store_definition_add(struct store_session *session,
+                                         const struct store_definition *definition, bool activate,
+                                         bool *created);
+/* All versions of one name (NONE: of all names), by name and version. */
+MUST_CHECK enum err store_definitions(struct store_session *session, struct span name,
+                                      struct arena *arena, struct store_definition **out,
+                                      size_t *out_count);
+
+/* ---- implementation side: what a store provides; same meanings as above ---- */
+
+struct store_ops {
+    enum err (*open)(struct store *, struct store_session **);
+    void (*close)(struct store_session *);
+    enum err (*commit)(struct store_session *, const struct store_batch *);
+    enum err (*load)(struct store_session *, const struct id *, size_t, struct arena *,
+                     struct store_loaded *);
+    enum err (*load_rows)(struct store_session *, const struct id *, size_t, int64_t,
+                          struct arena *, struct store_row_seen **, size_t *);
+    enum err (*load_keys)(struct store_session *, const struct store_key *, size_t, struct arena *,
+                          struct store_key_seen *);
+    enum err (*load_request)(struct store_session *, struct span, struct arena *,
+                             struct store_request_seen *);
+    enum err (*beat)(struct store_session *, const struct store_heartbeat *, struct store_alive *);
+    enum err (*leave)(struct store_session *, struct id);
+    enum err (*due)(struct store_session *, int64_t, size_t, struct arena *, struct store_due **,
+                    size_t *);
+    enum err (*next_wake)(struct store_session *, int64_t *);
+    enum err (*orphans)(struct store_session *, int64_t, size_t, struct arena *,
+                        struct store_row **, size_t *);
+    enum err (*rows_of)(struct store_session *, struct id, size_t, struct arena *,
+                        struct store_row **, size_t *);
+    enum err (*take_free)(struct store_session *, struct id, size_t, struct arena *,
+                          struct store_row **, size_t *);
+    enum err (*let_go)(struct store_session *, struct id, const struct store_row_key *, size_t);
+    enum err (*expire)(struct store_session *, int64_t, int64_t, uint64_t *);
+    enum err (*make_partitions)(struct store_session *, int64_t);
+    enum err (*dead_letter_add)(struct store_session *, const struct store_dead_letter *);
+    enum err (*definition_add)(struct store_session *, const struct store_definition *, bool,
+                               bool *);
+    enum err (*definitions)(struct store_session *, struct span, struct arena *,
+                            struct store_definition **, size_t *);
+};
+
+struct store {
+    const struct store_ops *ops;
+};
+struct store_session {
+    struct store *store;
+    struct store_counts counts;
+    char problem[STORE_PROBLEM_BYTES];
+};
+
+#endif
