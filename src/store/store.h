@@ -256,9 +256,10 @@ MUST_CHECK enum err store_orphans(struct store_session *session, int64_t heartbe
 /* Rows that name `daemon` as owner: what a relay compares with its memory after an unknown commit. */
 MUST_CHECK enum err store_rows_of(struct store_session *session, struct id daemon, size_t max,
                                   struct arena *arena, struct store_row **out, size_t *out_count);
-/* Free rows become ours, committed before anything is sent (SKIP LOCKED). Oldest first. `types_like`
-   limits by nothing yet: all free rows. */
-MUST_CHECK enum err store_take_free(struct store_session *session, struct id daemon, size_t max,
+/* Free rows become ours, committed before anything is sent (SKIP LOCKED), oldest first. Rows of the event
+   types in `skip` stay: the caller knows that it has nobody to send them to. */
+MUST_CHECK enum err store_take_free(struct store_session *session, struct id daemon,
+                                    const struct span *skip, size_t skip_count, size_t max,
                                     struct arena *arena, struct store_row **out, size_t *out_count);
 /* Let go rows of which nothing was sent: owner becomes null where it is `daemon`. */
 MUST_CHECK enum err store_let_go(struct store_session *session, struct id daemon,
@@ -316,8 +317,8 @@ struct store_ops {
                         struct store_row **, size_t *);
     enum err (*rows_of)(struct store_session *, struct id, size_t, struct arena *,
                         struct store_row **, size_t *);
-    enum err (*take_free)(struct store_session *, struct id, size_t, struct arena *,
-                          struct store_row **, size_t *);
+    enum err (*take_free)(struct store_session *, struct id, const struct span *, size_t, size_t,
+                          struct arena *, struct store_row **, size_t *);
     enum err (*let_go)(struct store_session *, struct id, const struct store_row_key *, size_t);
     enum err (*expire)(struct store_session *, int64_t, int64_t, uint64_t *);
     enum err (*make_partitions)(struct store_session *, int64_t);

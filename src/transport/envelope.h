@@ -1,0 +1,51 @@
+/*
+ * transport/envelope.h - the wire form of events (EDA-E3).
+ *
+ * A command's frozen data bytes are put in as they are; what belongs to the sending (retryCount,
+ * deadline, traceparent, replyTo) is written at each hand-over.
+ */
+#ifndef TRANSPORT_ENVELOPE_H
+#define TRANSPORT_ENVELOPE_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "saga/event.h"
+#include "store/store.h"
+
+struct transport_sending {
+    int64_t now_ms;
+    struct span reply_to; /* URL of POST /v1/events, or NONE */
+};
+
+/* One command as an envelope. */
+struct span envelope_print(const struct store_row *row, const struct transport_sending *sending,
+                           struct arena *arena);
+
+/* An event that came in, read and checked for every required field. */
+struct envelope {
+    struct id event_id, correlation_id, causation_id;
+    struct span event_type, event_version, source;
+    int64_t timestamp_ms;
+    struct span data;   /* JSON bytes as they came */
+    struct span user_id, trace_id, traceparent;
+};
+struct envelope_problem {
+    char pointer[120]; /* "/metadata/traceId" */
+    char message[200];
+};
+/* From a parsed JSON value (member of an array) or from text. ERR_INVALID with a problem. */
+MUST_CHECK enum err envelope_read(struct span text, struct arena *arena, struct envelope *out,
+                                  struct envelope_problem *problem);
+MUST_CHECK enum err envelope_from_json(json_t *value, struct arena *arena, struct envelope *out,
+                                       struct envelope_problem *problem);
+
+/*
+ * What a reply event says about its command: `_succeeded` is ok, `_failed` is rejected, transient
+ * (retryable: true) or unknown (code "unknown"), `_in_progress` moves the deadline. ERR_INVALID if the
+ * event is no reply (its type has none of the suffixes) or its failure data can't be read.
+ */
+MUST_CHECK enum err envelope_reply(const struct envelope *envelope, struct arena *arena,
+                                   struct saga_event *out, struct envelope_problem *problem);
+
+#endif
