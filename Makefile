@@ -110,5 +110,6 @@ help: ## print this
 	@grep -hE '^[a-z][a-z_-]*:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | sort | \
 	    awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
+-include $(wildcard src/*/rules.mk tests/*/rules.mk cmd/*/rules.mk bench/rules.mk)
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 .SECONDARY:
