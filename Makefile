@@ -9,15 +9,20 @@ LAYERS := base expr schema saga net observability security config store transpor
 
 SAN ?=
 BUILD ?= build$(if $(SAN),/$(SAN))
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+V ?=
+Q := $(if $(V),,@)
 VERSION := 0.1.0
 REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 
 PACKAGES := jansson libmicrohttpd libpq libcyaml yaml-0.1 uuid libcurl libpcre2-8 libcrypto
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-            -Wswitch-enum -Wundef -Wformat=2 -Wpointer-arith -Werror
-HARDENING := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE \
-             -fno-strict-overflow
+            -Wswitch-enum -Wundef -Wformat=2 -Wno-format-truncation -Wpointer-arith -Werror
+HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
+             -fstack-clash-protection -fcf-protection=full -fPIE -fno-strict-overflow \
+             -ftrivial-auto-var-init=zero -fno-common
 SAN_address := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_thread := -fsanitize=thread -fno-omit-frame-pointer
 OPTIMISE := $(if $(SAN),-O1 -g,-O2 -g)
@@ -53,7 +58,7 @@ all: layers $(PROGRAMS) ## build the programs: ./sagad ./sagactl ./saga-demo
 define program
 $(BUILD)/bin/$(1): $(call obj_of,$(wildcard cmd/$(1)/*.c)) $(ALL_LIBS)
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS)
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS)
 $(1): $(BUILD)/bin/$(1)
 	@ln -sf $$< $$@
 .PHONY: $(1)
@@ -64,34 +69,35 @@ define layer
 $(BUILD)/lib/lib$(1).a: $(call obj_of,$(call src_of,$(1)))
 	@mkdir -p $$(@D)
 	@rm -f $$@
-	$$(AR) rcs $$@ $$^
+	@$$(AR) rcs $$@ $$^
 endef
 $(foreach l,$(LAYERS),$(eval $(call layer,$(l))))
 
 $(BUILD)/lib/libtest.a: $(call obj_of,$(TEST_LIB_SRC))
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	@$(AR) rcs $@ $^
 
 # A unit test of layer L links L and what stands to its left; the suites link everything.
 define unit
 $(BUILD)/$(basename $(1)): $(call obj_of,$(1)) $(TEST_LIB) $(call libs_upto,$(word 3,$(subst /, ,$(1))))
 	@mkdir -p $$(@D)
-	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS) -lcmocka
+	$$(Q)$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS) -lcmocka
 endef
 $(foreach t,$(UNIT_SRC),$(eval $(call unit,$(t))))
 
 $(SUITE_BIN): $(BUILD)/%: $(BUILD)/obj/%.o $(TEST_LIB) $(ALL_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS) -lcmocka
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
+	$(if $(V),,@echo "  cc      $<")
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c -o $@ $<
 
 $(BUILD)/obj/%.o: %.S
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
 .PHONY: layers
 layers: ## check the include direction and the one-library-per-folder rule

@@ -2,7 +2,7 @@ BENCH_SECONDS ?= 10
 
 $(BUILD)/bin/bench: $(call obj_of,$(wildcard bench/*.c)) $(ALL_LIBS)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 .PHONY: bench
 bench: ## measure: floor, engine, http (BENCH_SECONDS=10 each); needs the machine for itself

@@ -10,7 +10,7 @@
  * Reading is strict: UTF-8, no duplicate members, no NUL, no trailing text, integers within 64
  * bits, reals within double, depth and size bounded. Writing is compact, keeps the order of
  * members and prints the shortest number that reads back the same (0.1 and not
- * 0.10000000000000001; 1e-05 and 1e+17 as jq does; 1.0 is written 1.0).
+ * 0.10000000000000001; 1e-05, 1e+17, and 1 for 1.0, as jq does).
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H

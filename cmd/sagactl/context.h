@@ -1,0 +1,120 @@
+/*
+ * sagactl/context.h - what every command gets: where the server is, how to print, and the helpers
+ * to talk to the one and do the other.
+ *
+ * Data goes to stdout, messages to stderr. One command runs in a process, so everything lives in
+ * one arena.
+ */
+#ifndef SAGACTL_CONTEXT_H
+#define SAGACTL_CONTEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/span.h"
+#include "net/client.h"
+
+/* Exit codes (docs/cli.md). */
+enum exit_code {
+    EXIT_FINE = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_NOT_FOUND = 3,
+    EXIT_FORBIDDEN = 4,
+    EXIT_CONFLICT = 5,
+    EXIT_COMPENSATED = 6,
+    EXIT_ENDED_FAILED = 7,
+    EXIT_STILL_RUNNING = 8,
+    EXIT_UNREACHABLE = 9,
+};
+
+enum output { OUTPUT_TEXT = 0, OUTPUT_JSON, OUTPUT_IDS };
+
+#define ARGUMENTS_MAX 64
+
+struct context {
+    struct arena arena;
+    const char *server; /* http://HOST:PORT */
+    enum output output;
+    bool color, quiet, verbose, unicode;
+
+    /* Options that commands share; NULL or false if not given. */
+    const char *reason, *data, *code, *message, *file, *key, *status, *attention, *step, *saga_id;
+    const char *wait, *since, *error_code, *version, *database_url, *limit;
+    bool dry_run, payloads, yes, all, follow;
+
+    /* What is left behind the command's name. */
+    const char *arguments[ARGUMENTS_MAX];
+    int argument_count;
+};
+
+struct command {
+    const char *name;  /* "step retry" */
+    const char *usage; /* what stands behind the name */
+    const char *help;
+    int arguments_min, arguments_max; /* -1: any number */
+    int (*run)(struct context *context);
+};
+
+/* The tables, one a file. */
+extern const struct command saga_commands[], action_commands[], definition_commands[],
+    tool_commands[];
+
+/* ---- the server (client.c) ---- */
+
+struct answer {
+    int status;
+    struct span body; /* NUL-terminated */
+    json_t *json;     /* NULL if it is no JSON */
+};
+
+/*
+ * One request. Returns EXIT_FINE with `answer` for 2xx and 304; else prints the problem with its
+ * hint to stderr and returns the exit code that goes with it. `body` NONE: no body.
+ */
+int call(struct context *context, const char *method, struct span path, struct span body,
+         struct answer *answer);
+/* The same without printing: the caller looks at answer->status. */
+int call_quietly(struct context *context, const char *method, struct span path, struct span body,
+                 const char *accept, struct answer *answer);
+int tell_problem(const struct answer *answer);
+/* ID, SAGA/KEY, or an unambiguous prefix of an id -> path piece for /v1/sagas/...; NONE: told. */
+struct span resolve(struct context *context, const char *id, int *code);
+struct span percent_encode(struct context *context, struct span text);
+
+/* ---- printing (format.c) ---- */
+
+enum color {
+    COLOR_NONE = 0,
+    COLOR_GREEN,
+    COLOR_RED,
+    COLOR_YELLOW,
+    COLOR_BLUE,
+    COLOR_DIM,
+    COLOR_BOLD
+};
+const char *paint(const struct context *context, enum color color); /* "" without colour */
+const char *unpaint(const struct context *context);
+const char *text_of(const json_t *object, const char *member); /* "" if absent or null */
+int64_t time_of(const json_t *object, const char *member);     /* ms; 0 if absent */
+int64_t now_ms(void);
+/* "92ms" "1.2s" "12m 4s" "3d 2h" */
+struct span short_duration(struct context *context, int64_t duration_ms);
+void print_json(const json_t *value);
+const char *status_symbol(const struct context *context, const char *status);
+enum color status_color(const char *status);
+
+struct table;
+struct table *table_new(struct context *context, int columns);
+void table_row(struct table *table, const char *const *cells);
+void table_print(struct table *table); /* aligned on a terminal, tab-separated elsewhere */
+
+/* One saga as the tree of docs/cli.md (tree.c). */
+void print_tree(struct context *context, const json_t *saga, const json_t *steps);
+
+/* Exit code of a saga's status with --wait. */
+int exit_code_of(const char *status);
+
+#endif

@@ -1,0 +1,169 @@
+/*
+ * sagactl/definitions.c - saga files: check, list, look, upload.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/definition.h"
+#include "context.h"
+
+static bool read_file(struct context *context, const char *path, struct span *out)
+{
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        fprintf(stderr, "sagactl: %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    char *bytes = arena_alloc(&context->arena, SAGA_FILE_BYTES_MAX + 2);
+    size_t length = fread(bytes, 1, SAGA_FILE_BYTES_MAX + 1, file);
+    bool ok = !ferror(file);
+    if (!ok)
+        fprintf(stderr, "sagactl: %s: %s\n", path, strerror(errno));
+    fclose(file);
+    bytes[length] = '\0';
+    *out = (struct span){bytes, length};
+    return ok;
+}
+
+static void print_diagnostic_json(struct context *context, const char *path,
+                                  const struct config_diagnostic *diagnostic)
+{
+    struct text line;
+    text_init(&line, &context->arena);
+    text_json_open(&line, '{');
+    text_json_key(&line, "file");
+    text_json_string(&line, span_of(path));
+    text_json_key(&line, "line");
+    text_json_int(&line, diagnostic->line);
+    text_json_key(&line, "column");
+    text_json_int(&line, diagnostic->column);
+    text_json_key(&line, "severity");
+    text_json_string(&line, diagnostic->warning ? SPAN_LIT("warning") : SPAN_LIT("error"));
+    text_json_key(&line, "code");
+    text_json_string(&line, span_of(diagnostic->code));
+    text_json_key(&line, "message");
+    text_json_string(&line, diagnostic->message);
+    text_json_key(&line, "hint");
+    text_json_string(&line, diagnostic->hint);
+    text_json_close(&line, '}');
+    printf("%.*s\n", SPAN_ARG(text_span(&line)));
+}
+
+static bool lint_file(struct context *context, const char *path)
+{
+    struct span yaml;
+    if (!read_file(context, path, &yaml))
+        return false;
+    const struct saga_definition *definition;
+    struct config_diagnostics diagnostics = {0};
+    enum err err = config_definition_load(yaml, 1, &context->arena, &definition, &diagnostics);
+    for (size_t i = 0; i < diagnostics.count; i++) {
+        if (context->output == OUTPUT_JSON)
+            print_diagnostic_json(context, path, &diagnostics.items[i]);
+        else
+            printf("%.*s", SPAN_ARG(config_diagnostic_print(&diagnostics.items[i], path, yaml,
+                                                            &context->arena)));
+    }
+    if (err == ERR_OK && context->output == OUTPUT_TEXT && !context->quiet)
+        fprintf(stderr, "%s: fine: %.*s, %zu steps\n", path, SPAN_ARG(definition->name),
+                definition->step_count - 1);
+    return err == ERR_OK;
+}
+
+static int run_lint(struct context *context)
+{
+    bool fine = true;
+    for (int i = 0; i < context->argument_count; i++)
+        fine = lint_file(context, context->arguments[i]) && fine;
+    return fine ? EXIT_FINE : EXIT_FAILED;
+}
+
+static int run_list(struct context *context)
+{
+    struct answer answer;
+    int code = call(context, "GET", SPAN_LIT("/v1/definitions"), SPAN_NONE, &answer);
+    if (code != EXIT_FINE)
+        return code;
+    if (context->output == OUTPUT_JSON) {
+        print_json(answer.json);
+        return EXIT_FINE;
+    }
+    struct table *table = table_new(context, 4);
+    table_row(table, (const char *const[]){"SAGA", "VERSION", "OWNER", "DESCRIPTION"});
+    size_t i;
+    json_t *item;
+    json_array_foreach (json_object_get(answer.json, "items"), i, item) {
+        struct span version =
+            arena_printf(&context->arena, "%lld",
+                         (long long)json_integer_value(json_object_get(item, "version")));
+        table_row(table,
+                  (const char *const[]){text_of(item, "name"), version.ptr, text_of(item, "owner"),
+                                        text_of(item, "description")});
+    }
+    table_print(table);
+    return EXIT_FINE;
+}
+
+static int run_get(struct context *context)
+{
+    struct span name = percent_encode(context, span_of(context->arguments[0]));
+    struct span path = context->version
+                           ? arena_printf(&context->arena, "/v1/definitions/%.*s/versions/%s",
+                                          SPAN_ARG(name), context->version)
+                           : arena_printf(&context->arena, "/v1/definitions/%.*s", SPAN_ARG(name));
+    struct answer answer;
+    const char *accept = context->output == OUTPUT_JSON ? "application/json" : "application/yaml";
+    int code = call_quietly(context, "GET", path, SPAN_NONE, accept, &answer);
+    if (code != EXIT_FINE)
+        return code;
+    if (answer.status != 200)
+        return tell_problem(&answer);
+    if (context->output == OUTPUT_JSON)
+        print_json(answer.json);
+    else
+        printf("%.*s", SPAN_ARG(answer.body));
+    return EXIT_FINE;
+}
+
+static int apply_file(struct context *context, const char *path)
+{
+    struct span yaml;
+    const struct saga_definition *definition;
+    struct config_diagnostics diagnostics = {0};
+    if (!read_file(context, path, &yaml))
+        return EXIT_FAILED;
+    if (config_definition_load(yaml, 1, &context->arena, &definition, &diagnostics) != ERR_OK)
+        return lint_file(context, path) ? EXIT_FINE : EXIT_FAILED;
+    struct answer answer;
+    int code =
+        call(context, "PUT",
+             arena_printf(&context->arena, "/v1/definitions/%.*s%s", SPAN_ARG(definition->name),
+                          context->dry_run ? "?dryRun=true" : ""),
+             yaml, &answer);
+    if (code != EXIT_FINE)
+        return code;
+    printf("%s%s v%lld %s\n", context->dry_run ? "(dry run) " : "", text_of(answer.json, "name"),
+           (long long)json_integer_value(json_object_get(answer.json, "version")),
+           answer.status == 201 ? "created" : "unchanged");
+    return EXIT_FINE;
+}
+
+static int run_apply(struct context *context)
+{
+    int code = EXIT_FINE;
+    for (int i = 0; i < context->argument_count; i++) {
+        int one = apply_file(context, context->arguments[i]);
+        code = code == EXIT_FINE ? one : code;
+    }
+    return code;
+}
+
+const struct command definition_commands[] = {
+    {"def lint", "FILE...", "check saga files, without a server", 1, -1, run_lint},
+    {"def list", "", "definitions and their active versions", 0, 0, run_list},
+    {"def get", "NAME [--version N]", "a definition as it was uploaded", 1, 1, run_get},
+    {"def apply", "FILE... [--dry-run]", "upload and activate saga files", 1, -1, run_apply},
+    {0},
+};
