@@ -1,8 +1,8 @@
 /*
  * engine/definitions.h - the definitions in use, found by name and version.
  *
- * Definitions are const once loaded and stay for the life of the process. Any thread. A version that is not
- * in memory is loaded from the store (another daemon may have added it).
+ * Definitions are const once loaded and stay for the life of the process. Any thread. A version
+ * that is not in memory is loaded from the store (another daemon may have added it).
  */
 #ifndef ENGINE_DEFINITIONS_H
 #define ENGINE_DEFINITIONS_H
@@ -16,7 +16,8 @@ struct engine_definitions;
 struct engine_definitions *engine_definitions_new(struct store *store);
 void engine_definitions_free(struct engine_definitions *definitions);
 
-/* Everything the store has. ERR_UNAVAILABLE: try again. A version that no longer loads is logged and left out. */
+/* Everything the store has. ERR_UNAVAILABLE: try again. A version that no longer loads is logged
+ * and left out. */
 MUST_CHECK enum err engine_definitions_load(struct engine_definitions *definitions);
 
 /* NULL if there is none (after asking the store once). `version` 0: the active one. */
@@ -30,8 +31,9 @@ struct engine_put {
     uint32_t active_version;
 };
 /*
- * Check, number, store and activate a definition. ERR_INVALID with diagnostics; ERR_EXISTS if its pinned
- * version is lower than or equal to one with other content; `expected_name` (NONE: any) must be its name.
+ * Check, number, store and activate a definition. ERR_INVALID with diagnostics; ERR_EXISTS if its
+ * pinned version is lower than or equal to one with other content; `expected_name` (NONE: any) must
+ * be its name.
  */
 MUST_CHECK enum err engine_definition_put(struct engine_definitions *definitions, struct span yaml,
                                           struct span expected_name, bool activate, bool dry_run,

@@ -1,14 +1,15 @@
 /*
  * engine/engine.h - where the core meets the database, and nowhere else.
  *
- * Events go onto the bounded queue of the worker that owns hash(saga id). A worker takes everything that
- * waits, loads the states it does not have cached (one query), applies saga_step to each event in order, and
- * commits all of it in one transaction and one round trip. After the commit it answers the callers, hands
- * new outbox rows to the relay, and tells who listens.
+ * Events go onto the bounded queue of the worker that owns hash(saga id). A worker takes everything
+ * that waits, loads the states it does not have cached (one query), applies saga_step to each event
+ * in order, and commits all of it in one transaction and one round trip. After the commit it
+ * answers the callers, hands new outbox rows to the relay, and tells who listens.
  *
- * The journal key is the fence: a conflict rolls the batch back, its cached states are dropped and it is
- * done again in halves; an event that fails alone becomes a dead letter. A lost answer to COMMIT: the
- * states are loaded again and the events applied again; the core answers duplicate for what was there.
+ * The journal key is the fence: a conflict rolls the batch back, its cached states are dropped and
+ * it is done again in halves; an event that fails alone becomes a dead letter. A lost answer to
+ * COMMIT: the states are loaded again and the events applied again; the core answers duplicate for
+ * what was there.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
@@ -18,46 +19,52 @@
 #include "saga/step.h"
 #include "store/store.h"
 
-#define ENGINE_WORKERS_MAX 16
+#define ENGINE_WORKERS_MAX     16
 #define ENGINE_CACHE_BYTES_MAX (64u * 1024 * 1024) /* of encoded states, a worker */
-#define ENGINE_NEAR_MS 30000 /* wake-ups closer than this also sit in the worker's heap */
+#define ENGINE_NEAR_MS         30000 /* wake-ups closer than this also sit in the worker's heap */
 
 struct engine;
 
 /* What became of a submitted event; spans and pointers are valid during the callback only. */
 struct engine_result {
-    enum err err; /* ERR_OK: see the verdict; ERR_NOT_FOUND: no such saga; ERR_UNAVAILABLE, ERR_STOPPED,
-                     ERR_BROKEN (dead-lettered), ERR_INVALID (request key reused with other content) */
+    enum err
+        err; /* ERR_OK: see the verdict; ERR_NOT_FOUND: no such saga; ERR_UNAVAILABLE, ERR_STOPPED,
+                ERR_BROKEN (dead-lettered), ERR_INVALID (request key reused with other content) */
     enum saga_verdict verdict;
     const struct saga_definition *definition;
-    const struct saga_state *state;       /* after the event, NULL if there is none */
+    const struct saga_state *state; /* after the event, NULL if there is none */
     const struct saga_effects *effects;
     const struct saga_refusal *refusal;
     const struct saga_event *event;
-    struct id saga_id;                    /* of the saga that stands for a duplicate start */
-    bool replayed;                        /* the request key was used before: `answer` and `status` */
+    struct id saga_id; /* of the saga that stands for a duplicate start */
+    bool replayed;     /* the request key was used before: `answer` and `status` */
     uint32_t answer_status;
     struct span answer;
 };
 typedef void engine_done_fn(void *ctx, const struct engine_result *result);
+/* The answer that a request key stands for from now on: made before the commit, on the worker's
+   thread, lives in `arena`. Called again if the event is applied again. */
+typedef struct span engine_answer_fn(void *ctx, const struct engine_result *result,
+                                     struct arena *arena, uint32_t *status);
 
 struct engine_submission {
-    const struct saga_event *event;            /* copied whole */
-    const struct saga_definition *definition;  /* START: which; else NULL */
-    struct span request_key;                   /* Idempotency-Key of an action, or NONE */
+    const struct saga_event *event; /* copied whole; at_ms, rows and known keys are filled in */
+    const struct saga_definition *definition; /* START: which; else NULL */
+    struct span request_key;                  /* Idempotency-Key of an action, or NONE */
     struct hash request_fingerprint;
-    bool dry_run;                              /* the same function, and the effects thrown away */
-    engine_done_fn *done;                      /* on the worker's thread, after the commit; may be NULL */
+    engine_answer_fn *answer; /* with request_key; NULL: 202, {"id", "status"} */
+    bool dry_run;             /* the same function, and the effects thrown away */
+    engine_done_fn *done;     /* on the worker's thread, after the commit; may be NULL */
     void *ctx;
 };
 
 /* What the engine tells others, on a worker's thread right after a commit. All may be NULL. */
 struct engine_hooks {
     void *ctx;
-    void (*rows)(void *ctx, const struct store_row *rows, size_t count);           /* to be sent, ours */
-    void (*settled)(void *ctx, const struct store_row_key *keys, size_t count);    /* not to be sent */
-    void (*take_up)(void *ctx);        /* rows of ours may stand in the table only: look */
-    void (*changed)(void *ctx, struct id saga_id, uint64_t number, bool ended);    /* for who waits */
+    void (*rows)(void *ctx, const struct store_row *rows, size_t count); /* to be sent, ours */
+    void (*settled)(void *ctx, const struct store_row_key *keys, size_t count); /* not to be sent */
+    void (*take_up)(void *ctx); /* rows of ours may stand in the table only: look */
+    void (*changed)(void *ctx, struct id saga_id, uint64_t number, bool ended); /* for who waits */
 };
 
 struct engine_options {
@@ -68,7 +75,7 @@ struct engine_options {
     struct span host, listen;
     unsigned workers;
     unsigned batch_events_max;
-    unsigned queue_events;   /* of each worker */
+    unsigned queue_events; /* of each worker */
     int64_t heartbeat_interval_ms, heartbeat_timeout_ms;
     int64_t idempotency_retention_ms;
     struct saga_thresholds thresholds;
@@ -78,13 +85,16 @@ struct engine_options {
 MUST_CHECK enum err engine_new(const struct engine_options *options, struct engine **out);
 void engine_free(struct engine *engine);
 
-/* Threads: the workers and the housekeeper. engine_drain: no new submissions, finish what is queued. */
+/* Threads: the workers and the housekeeper. engine_drain: no new submissions, finish what is
+ * queued. */
 MUST_CHECK enum err engine_start(struct engine *engine);
 void engine_drain(struct engine *engine);
 void engine_stop(struct engine *engine); /* ends the heartbeat: what is ours is adopted by others */
 
-/* Any thread. ERR_BUSY: the queue is full (429); ERR_STOPPED: draining. Nothing is taken on error. */
-MUST_CHECK enum err engine_submit(struct engine *engine, const struct engine_submission *submission);
+/* Any thread. ERR_BUSY: the queue is full (429); ERR_STOPPED: draining. Nothing is taken on error.
+ */
+MUST_CHECK enum err engine_submit(struct engine *engine,
+                                  const struct engine_submission *submission);
 
 /* Without threads, for tests and the simulator: one turn each; true if it did something. */
 bool engine_worker_once(struct engine *engine, unsigned worker, int wait_ms);

@@ -51,6 +51,11 @@ void log_set_level(enum log_level level)
     atomic_store(&level_min, (int)level);
 }
 
+bool log_enabled(enum log_level level)
+{
+    return (int)level >= atomic_load_explicit(&level_min, memory_order_relaxed);
+}
+
 void log_set_sink(void (*sink)(void *ctx, struct span line), void *ctx)
 {
     pthread_mutex_lock(&mutex);
@@ -99,7 +104,7 @@ static void emit(const struct log_line *line)
 void log_write(enum log_level level, const char *action, const char *message,
                const struct log_field *fields, size_t field_count)
 {
-    if ((int)level < atomic_load(&level_min))
+    if (!log_enabled(level))
         return;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);

@@ -144,6 +144,7 @@ static void json_fields(struct log_line *line, const struct log_facts *facts)
         if (!span_is_none(value))
             json_pair(line, field->name, value, field->type != LOG_FIELD_INT);
     }
+    line->cut |= facts->field_count > LOG_FIELDS_MAX;
 }
 
 static void print_json(struct log_line *line, const struct log_facts *facts)
@@ -206,7 +207,7 @@ static void plain_fields(struct log_line *line, const struct log_facts *facts)
         if (!span_is_none(value))
             plain_pair(line, facts->fields[i].name, value);
     }
-    if (line->cut)
+    if (line->cut || facts->field_count > LOG_FIELDS_MAX)
         put_tail(line, " cut=true");
 }
 
@@ -236,7 +237,7 @@ static void print_text(struct log_line *line, const struct log_facts *facts)
 void log_line_print(struct log_line *line, const struct log_facts *facts)
 {
     line->len = 0;
-    line->cut = facts->field_count > LOG_FIELDS_MAX;
+    line->cut = false;
     char priority[4] = {'<', (char)('0' + LEVEL_PRIORITIES[facts->level]), '>', 0};
     if (facts->priority)
         put_text(line, priority);

@@ -1,0 +1,526 @@
+/*
+ * engine/apply.c - one event of a batch: ask the core, and note what its answer asks to be written.
+ *
+ * Decides nothing about sagas. What it does decide is what an answer of the core means for the
+ * tables: which rows cancel out within the batch, which keys are taken and freed, what becomes a
+ * dead letter.
+ */
+#include "engine/internal.h"
+
+#include "base/assert.h"
+#include "base/text.h"
+
+/* ---- dead letters ---- */
+
+/* What a person needs to see what it was, and to send it again. */
+static struct span event_json(const struct saga_event *event, struct arena *arena)
+{
+    char id[ID_TEXT_SIZE];
+    struct text text;
+    text_init(&text, arena);
+    text_json_open(&text, '{');
+    text_json_key(&text, "sagaId");
+    text_json_string(&text, id_format(event->saga_id, id));
+    if (event->type == SAGA_EVENT_REPLY) {
+        text_json_key(&text, "causationId");
+        text_json_string(&text, id_format(event->reply.command_id, id));
+        text_json_key(&text, "outcome");
+        text_json_string(&text, span_of(saga_outcome_name(event->reply.outcome)));
+        text_json_key(&text, "code");
+        text_json_string(&text, event->reply.code);
+        text_json_key(&text, "message");
+        text_json_string(&text, event->reply.message);
+        text_json_key(&text, "data");
+        text_json_raw(&text, event->reply.data);
+    } else if (event->type == SAGA_EVENT_START) {
+        text_json_key(&text, "key");
+        text_json_string(&text, event->start.key);
+        text_json_key(&text, "input");
+        text_json_raw(&text, event->start.input);
+    } else if (event->type == SAGA_EVENT_OPERATOR) {
+        text_json_key(&text, "action");
+        text_json_string(&text, span_of(saga_action_name(event->operator_.action)));
+        text_json_key(&text, "step");
+        text_json_string(&text, event->operator_.step);
+        text_json_key(&text, "data");
+        text_json_raw(&text, event->operator_.data);
+    }
+    text_json_close(&text, '}');
+    return text_span(&text);
+}
+
+struct span engine_event_type(const struct batch_event *event)
+{
+    const struct saga_transition *transition = event->transition;
+    if (event->item->event.type == SAGA_EVENT_REPLY && transition &&
+        transition->step > SAGA_STEP_ROOT) {
+        const struct saga_step_def *step = &event->saga->definition->steps[transition->step];
+        return transition->phase == SAGA_PHASE_UNDO ? step->undo_type : step->type;
+    }
+    switch (event->item->event.type) {
+    case SAGA_EVENT_START:
+        return SPAN_LIT("saga.start");
+    case SAGA_EVENT_REPLY:
+        return SPAN_LIT("saga.reply");
+    case SAGA_EVENT_TIMER:
+        return SPAN_LIT("saga.timer");
+    case SAGA_EVENT_HANDED_OVER:
+        return SPAN_LIT("saga.handed_over");
+    case SAGA_EVENT_ADOPTED:
+        return SPAN_LIT("saga.adopted");
+    case SAGA_EVENT_OPERATOR:
+        return SPAN_LIT("saga.operator");
+    }
+    return SPAN_NONE;
+}
+
+static void add_dead_letter(struct batch *batch, const struct batch_event *event,
+                            struct span reason, struct span detail)
+{
+    struct store_dead_letter letter = {
+        .id = id_v7(batch->now_ms),
+        .at_ms = batch->now_ms,
+        .direction = SPAN_LIT("in"),
+        .reason = reason,
+        .event_type = engine_event_type(event),
+        .saga_id = event->item->event.saga_id,
+        .detail = detail,
+        .body = event_json(&event->item->event, batch->arena),
+    };
+    LIST_PUSH(batch->arena, &batch->dead_letters, letter);
+}
+
+/* An event that nobody sent is simply dropped: the poll makes it anew as long as it is needed. */
+static bool from_outside(const struct engine_item *item)
+{
+    return item->event.type == SAGA_EVENT_REPLY || item->event.type == SAGA_EVENT_START ||
+           item->event.type == SAGA_EVENT_OPERATOR;
+}
+
+/* ---- outbox rows ---- */
+
+static struct store_row row_of(struct batch *batch, const struct batch_saga *saga,
+                               const struct saga_state *state, const struct saga_command *command)
+{
+    return (struct store_row){
+        .saga_id = saga->id,
+        .event_id = command->event_id,
+        .owner = batch->engine->options.daemon,
+        .created_ms = state->last_ms,
+        .saga = saga->definition->name,
+        .step = command->step,
+        .phase = span_of(saga_phase_name(command->phase)),
+        .type = command->type,
+        .to = command->to,
+        .idempotency_key = command->idempotency_key,
+        .undoes = command->undoes,
+        .user_id = state->user_id,
+        .flow_id = state->flow_id,
+        .traceparent = state->traceparent,
+        .causation_id = command->causation_id,
+        .generation = command->generation,
+        .retry_count = command->retry_count,
+        .in_doubt = command->in_doubt,
+        .timeout_ms = command->timeout_ms,
+        .data = command->data,
+    };
+}
+
+static void forget_row(struct batch_saga *saga, struct id event_id)
+{
+    for (size_t i = 0; i < saga->rows.count; i++) {
+        if (id_equal(saga->rows.items[i].event_id, event_id))
+            saga->rows.items[i--] = saga->rows.items[--saga->rows.count];
+    }
+}
+
+static void send(struct batch *batch, struct batch_saga *saga, const struct saga_state *state,
+                 const struct saga_command *command)
+{
+    LIST_PUSH(batch->arena, &batch->rows, row_of(batch, saga, state, command));
+    if (saga->rows_wanted) {
+        struct saga_row row = {command->event_id, true};
+        LIST_PUSH(batch->arena, &saga->rows, row);
+    }
+}
+
+/* A row that this very batch inserts is never written: true if there was one. Newest first, as a
+   row settled in the batch that made it is a rare thing. */
+static bool drop_new_row(struct batch *batch, struct id saga_id, struct id event_id)
+{
+    for (size_t i = batch->rows.count; i-- > 0;) {
+        struct store_row *row = &batch->rows.items[i];
+        if (id_equal(row->event_id, event_id) && id_equal(row->saga_id, saga_id)) {
+            row->saga_id = ID_NONE;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void drop_adoption(struct batch *batch, struct id saga_id, struct id event_id)
+{
+    for (size_t i = 0; i < batch->adoptions.count; i++) {
+        if (id_equal(batch->adoptions.items[i].event_id, event_id) &&
+            id_equal(batch->adoptions.items[i].saga_id, saga_id)) {
+            batch->adoptions.items[i] = batch->adoptions.items[--batch->adoptions.count];
+            batch->adopted.items[i] = batch->adopted.items[--batch->adopted.count];
+            return;
+        }
+    }
+}
+
+/* Only a saga that changed in this batch before can have a row of this batch. */
+static void take_away(struct batch *batch, struct batch_saga *saga, struct id event_id,
+                      bool must_be_free)
+{
+    struct store_row_key key = {saga->id, event_id};
+    forget_row(saga, event_id);
+    if (saga->changed && drop_new_row(batch, saga->id, event_id))
+        return;
+    if (saga->changed)
+        drop_adoption(batch, saga->id, event_id);
+    if (must_be_free)
+        LIST_PUSH(batch->arena, &batch->withdrawn, key);
+    else
+        LIST_PUSH(batch->arena, &batch->settled, key);
+}
+
+static void adopt(struct batch *batch, struct batch_saga *saga, const struct engine_item *item,
+                  uint32_t retry_count)
+{
+    struct store_row row = item->row;
+    ASSERT(item->event.type == SAGA_EVENT_ADOPTED);
+    struct store_adoption adoption = {
+        .saga_id = saga->id,
+        .event_id = row.event_id,
+        .old_owner = row.owner,
+        .new_owner = batch->engine->options.daemon,
+        .retry_count = retry_count,
+    };
+    row.owner = adoption.new_owner;
+    row.retry_count = retry_count;
+    LIST_PUSH(batch->arena, &batch->adoptions, adoption);
+    LIST_PUSH(batch->arena, &batch->adopted, row);
+}
+
+/* ---- keys ---- */
+
+static void take_key(struct batch *batch, struct store_key key)
+{
+    key.at_ms = batch->now_ms;
+    struct batch_key *slot = engine_batch_key(batch, &key);
+    slot->key = key;
+    slot->freed = false;
+    LIST_PUSH(batch->arena, &batch->keys, key);
+}
+
+static void take_start_keys(struct batch *batch, const struct batch_event *event)
+{
+    const struct saga_event *start = &event->item->event;
+    const struct saga_definition *def = event->saga->definition;
+    const struct saga_state *state = &event->transition->next;
+    struct store_key key = {.definition = def->name, .saga_id = state->id};
+    if (!span_is_none(start->start.idempotency_key)) {
+        key.kind = STORE_KEY_IDEMPOTENCY;
+        key.key = start->start.idempotency_key;
+        key.input_hash = event->input_hash;
+        take_key(batch, key);
+    }
+    if (!span_is_none(state->key) && def->key_reuse != SAGA_KEY_ALLOW) {
+        key.kind = STORE_KEY_BUSINESS;
+        key.key = state->key;
+        key.input_hash = (struct hash){{0}};
+        take_key(batch, key);
+    }
+}
+
+static void free_business_key(struct batch *batch, const struct batch_saga *saga,
+                              const struct saga_state *state)
+{
+    struct store_key key = {
+        .definition = saga->definition->name,
+        .kind = STORE_KEY_BUSINESS,
+        .key = state->key,
+        .saga_id = saga->id,
+    };
+    if (span_is_none(state->key) || saga->definition->key_reuse == SAGA_KEY_ALLOW)
+        return;
+    struct batch_key *slot = engine_batch_key(batch, &key);
+    slot->key = key;
+    slot->freed = true;
+    LIST_PUSH(batch->arena, &batch->freed_keys, key);
+}
+
+/* S-29: what the keys of this start stand for, in the table or because of this batch. */
+static void know_keys(struct batch *batch, struct batch_event *event)
+{
+    struct saga_start_known *known = &event->item->event.start.known;
+    struct store_key key = {.definition = event->item->ask.definition->name};
+    *known = (struct saga_start_known){0};
+    if (event->key_seen) {
+        key.kind = STORE_KEY_IDEMPOTENCY;
+        key.key = event->item->event.start.idempotency_key;
+        const struct batch_key *here = engine_batch_key(batch, &key);
+        bool in_batch = !span_is_none(here->key.key);
+        known->key_taken = in_batch || event->key_seen->found;
+        known->key_saga = in_batch ? here->key.saga_id : event->key_seen->saga_id;
+        known->key_input = in_batch ? here->key.input_hash : event->key_seen->input_hash;
+    }
+    if (event->business_seen) {
+        key.kind = STORE_KEY_BUSINESS;
+        key.key = event->business_key;
+        const struct batch_key *here = engine_batch_key(batch, &key);
+        bool in_batch = !span_is_none(here->key.key);
+        known->business_taken = in_batch || event->business_seen->found;
+        known->business_saga = in_batch ? here->key.saga_id : event->business_seen->saga_id;
+    }
+}
+
+/* A key that this batch frees is inserted by the next one: in a transaction keys are inserted
+ * first. */
+static bool start_must_wait(struct batch *batch, const struct batch_event *event)
+{
+    if (span_is_none(event->business_key))
+        return false;
+    struct store_key key = {
+        .definition = event->item->ask.definition->name,
+        .kind = STORE_KEY_BUSINESS,
+        .key = event->business_key,
+    };
+    const struct batch_key *here = engine_batch_key(batch, &key);
+    return !span_is_none(here->key.key) && here->freed;
+}
+
+/* ---- requests: what an action's Idempotency-Key stands for ---- */
+
+static bool request_must_wait(const struct batch *batch, const struct batch_event *event)
+{
+    for (size_t i = 0; i < batch->requests.count; i++) {
+        if (span_equal(batch->requests.items[i].key, event->item->ask.request_key))
+            return true;
+    }
+    return false;
+}
+
+static void replay_request(struct batch_event *event)
+{
+    event->replayed =
+        memcmp(event->request_seen.fingerprint.bytes, event->item->ask.request_fingerprint.bytes,
+               sizeof(event->request_seen.fingerprint.bytes)) == 0;
+    event->err = event->replayed ? ERR_OK : ERR_INVALID;
+}
+
+static struct span default_answer(const struct engine_result *result, struct arena *arena)
+{
+    char id[ID_TEXT_SIZE];
+    return arena_printf(arena, "{\"id\":\"%s\",\"status\":\"%s\"}",
+                        id_format(result->saga_id, id).ptr,
+                        result->state ? saga_status_name(result->state->status) : "");
+}
+
+static void keep_request(struct batch *batch, const struct batch_event *event)
+{
+    const struct engine_submission *ask = &event->item->ask;
+    struct engine_result result = engine_event_result(event);
+    uint32_t status = 202;
+    if (span_is_none(ask->request_key))
+        return;
+    struct span answer = ask->answer ? ask->answer(ask->ctx, &result, batch->arena, &status)
+                                     : default_answer(&result, batch->arena);
+    struct store_request request = {
+        .key = ask->request_key,
+        .fingerprint = ask->request_fingerprint,
+        .saga_id = event->saga->id,
+        .status = status,
+        .answer = answer,
+        .at_ms = batch->now_ms,
+    };
+    LIST_PUSH(batch->arena, &batch->requests, request);
+}
+
+static void keep_audit(struct batch *batch, const struct batch_event *event)
+{
+    const struct saga_event *asked = &event->item->event;
+    struct store_audit audit = {
+        .at_ms = batch->now_ms,
+        .actor = asked->actor,
+        .action = span_of(saga_action_name(asked->operator_.action)),
+        .reason = asked->reason,
+        .detail = asked->operator_.step,
+        .saga_id = asked->saga_id,
+    };
+    LIST_PUSH(batch->arena, &batch->audits, audit);
+}
+
+/* ---- the transition ---- */
+
+static void apply_effect(struct batch *batch, struct batch_event *event,
+                         const struct saga_effect *effect)
+{
+    struct batch_saga *saga = event->saga;
+    switch (effect->type) {
+    case SAGA_EFFECT_SEND:
+        send(batch, saga, &event->transition->next, effect->command);
+        break;
+    case SAGA_EFFECT_SETTLE:
+        take_away(batch, saga, effect->event_id, false);
+        break;
+    case SAGA_EFFECT_WITHDRAW:
+        take_away(batch, saga, effect->event_id, true);
+        break;
+    case SAGA_EFFECT_ADOPT:
+        adopt(batch, saga, event->item, effect->retry_count);
+        break;
+    case SAGA_EFFECT_END:
+        free_business_key(batch, saga, &event->transition->next);
+        break;
+    case SAGA_EFFECT_DEAD_LETTER:
+        add_dead_letter(batch, event, SPAN_LIT("contradiction"),
+                        SPAN_LIT("an ok for an operation that was a definite no (S-7)"));
+        break;
+    case SAGA_EFFECT_SKIP:
+    case SAGA_EFFECT_TURN_BACK:
+    case SAGA_EFFECT_ATTENTION:
+        break;
+    }
+}
+
+static void apply_transition(struct batch *batch, struct batch_event *event)
+{
+    struct saga_transition *transition = event->transition;
+    struct batch_saga *saga = event->saga;
+    struct store_entry entry = {
+        .saga_id = saga->id,
+        .number = transition->next.number,
+        .at_ms = transition->next.last_ms,
+        .entry = saga_entry_print(saga->definition, &event->item->event, event->before, transition,
+                                  batch->arena),
+    };
+    transition->next.chain = saga_chain(&event->before->chain, entry.entry);
+    memcpy(entry.chain, transition->next.chain.bytes, SAGA_CHAIN_BYTES);
+    LIST_PUSH(batch->arena, &batch->entries, entry);
+
+    if (event->item->event.type == SAGA_EVENT_START)
+        take_start_keys(batch, event);
+    for (size_t i = 0; i < transition->effects.count; i++)
+        apply_effect(batch, event, &transition->effects.items[i]);
+    saga->state = &transition->next;
+    saga->changed = true;
+    if (event->item->event.type == SAGA_EVENT_OPERATOR) {
+        keep_audit(batch, event);
+        keep_request(batch, event);
+    }
+}
+
+static void record_key(struct batch *batch, const struct batch_event *event)
+{
+    struct store_key key = {
+        .definition = event->item->ask.definition->name,
+        .kind = STORE_KEY_IDEMPOTENCY,
+        .key = event->item->event.start.idempotency_key,
+        .saga_id = event->transition->existing,
+        .input_hash = event->input_hash,
+    };
+    if (!span_is_none(key.key))
+        take_key(batch, key);
+}
+
+static void doubt(struct batch *batch, struct batch_saga *saga)
+{
+    batch->doubtful_count += saga->cached && !saga->doubtful;
+    saga->doubtful |= saga->cached;
+}
+
+static void act_on_verdict(struct batch *batch, struct batch_event *event)
+{
+    switch (event->transition->verdict) {
+    case SAGA_APPLIED:
+        apply_transition(batch, event);
+        break;
+    case SAGA_DUPLICATE:
+        doubt(batch, event->saga);
+        if (event->transition->record_key)
+            record_key(batch, event);
+        if (event->item->event.type == SAGA_EVENT_OPERATOR)
+            keep_request(batch, event);
+        break;
+    case SAGA_UNMATCHED:
+        doubt(batch, event->saga);
+        add_dead_letter(batch, event, SPAN_LIT("unmatched"),
+                        SPAN_LIT("a reply to a command that its saga never sent"));
+        break;
+    case SAGA_LATE:
+    case SAGA_REFUSED:
+        doubt(batch, event->saga);
+        break;
+    case SAGA_NOTHING:
+        event->saga->wake_only = true;
+        break;
+    }
+}
+
+static void step(struct batch *batch, struct batch_event *event)
+{
+    struct engine_item *item = event->item;
+    struct batch_saga *saga = event->saga;
+    struct saga_transition *transition = ARENA_NEW(batch->arena, struct saga_transition);
+    const struct saga_definition *def = saga->definition ? saga->definition : item->ask.definition;
+    item->event.at_ms = batch->now_ms;
+    item->event.rows = saga->rows.items;
+    item->event.row_count = saga->rows.count;
+    if (item->event.type == SAGA_EVENT_START)
+        know_keys(batch, event);
+    event->before = saga->state;
+    if (saga->state == NULL) {
+        struct saga_state *none = ARENA_NEW(batch->arena, struct saga_state);
+        saga_state_init(none, def, saga->id, batch->arena);
+        event->before = none;
+    }
+    saga_step(def, event->before, &item->event, batch->arena, transition);
+    event->transition = transition;
+    if (item->ask.dry_run)
+        return;
+    if (transition->verdict == SAGA_APPLIED)
+        saga->definition = def;
+    act_on_verdict(batch, event);
+}
+
+/* An event of a saga that is not there, or can't be worked on. */
+static void leave_out(struct batch *batch, struct batch_event *event)
+{
+    event->err = event->saga->err ? event->saga->err : ERR_NOT_FOUND;
+    if (event->item->ask.dry_run)
+        return;
+    if (event->err == ERR_NOT_FOUND && event->saga->err == ERR_OK &&
+        event->item->event.type == SAGA_EVENT_REPLY)
+        add_dead_letter(batch, event, SPAN_LIT("unmatched"),
+                        SPAN_LIT("a reply to a saga that is not there"));
+    if (event->err == ERR_BROKEN && from_outside(event->item))
+        add_dead_letter(batch, event, SPAN_LIT("event_failed"),
+                        SPAN_LIT("the saga's stored state can't be read"));
+}
+
+bool engine_batch_apply(struct batch *batch, struct batch_event *event)
+{
+    struct engine_item *item = event->item;
+    if (item->failed) {
+        event->err = ERR_BROKEN;
+        if (from_outside(item))
+            add_dead_letter(batch, event, SPAN_LIT("event_failed"),
+                            SPAN_LIT("its transaction failed again and again, alone"));
+        return true;
+    }
+    if (!span_is_none(item->ask.request_key) && request_must_wait(batch, event))
+        return false;
+    if (event->request_seen.found)
+        replay_request(event);
+    else if (event->saga->err ||
+             (event->saga->state == NULL && item->event.type != SAGA_EVENT_START))
+        leave_out(batch, event);
+    else if (item->event.type == SAGA_EVENT_START && start_must_wait(batch, event))
+        return false;
+    else
+        step(batch, event);
+    return true;
+}

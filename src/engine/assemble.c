@@ -1,0 +1,187 @@
+/*
+ * engine/assemble.c - from what the events left to one store_batch, and its commit.
+ *
+ * One element a saga, however many of its events were in the batch: from the number it had before
+ * to the one it has now.
+ */
+#include "engine/internal.h"
+
+#include "base/text.h"
+#include "observability/metrics.h"
+
+/* ---- the read model's columns ---- */
+
+static struct span labels_of(const struct saga_definition *def, struct arena *arena)
+{
+    struct text text;
+    if (def->label_count == 0)
+        return SPAN_NONE;
+    text_init(&text, arena);
+    text_json_open(&text, '{');
+    for (size_t i = 0; i < def->label_count; i++) {
+        text_json_key(&text, def->labels[i].name.ptr);
+        text_json_string(&text, def->labels[i].value);
+    }
+    text_json_close(&text, '}');
+    return text_span(&text);
+}
+
+static struct span step_name(const struct saga_definition *def, int16_t step)
+{
+    return step > SAGA_STEP_ROOT ? def->steps[step].name : SPAN_NONE;
+}
+
+/* Why it turned back, else why the step that blocks does. */
+static struct span error_code_of(const struct saga_state *state, const struct saga_need *need)
+{
+    if (!span_is_none(state->cause_code))
+        return state->cause_code;
+    if (need->reason == SAGA_ATTENTION_NONE || need->step <= SAGA_STEP_ROOT)
+        return SPAN_NONE;
+    const struct saga_operation *operation = state->steps[need->step].operation;
+    struct span undo = operation[SAGA_PHASE_UNDO].code;
+    return span_is_none(undo) ? operation[SAGA_PHASE_DO].code : undo;
+}
+
+static void tell(struct store_saga *row, const struct saga_definition *def,
+                 const struct saga_state *state)
+{
+    struct saga_need need = saga_blocked(def, state);
+    struct saga_telling telling = saga_telling(def, state);
+    struct saga_progress progress = saga_progress(def, state);
+    row->step = step_name(def, saga_current_step(def, state));
+    row->error_code = error_code_of(state, &need);
+    if (need.reason != SAGA_ATTENTION_NONE) {
+        row->attention = span_of(saga_attention_name(need.reason));
+        row->attention_step = step_name(def, need.step);
+        row->attention_since_ms = need.since_ms;
+    }
+    row->failing_since_ms = telling.failing_since_ms;
+    row->unanswered_since_ms = telling.unanswered_since_ms;
+    row->overdue_since_ms = telling.overdue_since_ms;
+    row->failing_step = step_name(def, telling.failing_step);
+    row->unanswered_step = step_name(def, telling.unanswered_step);
+    row->failing_undo = telling.undoing;
+    row->no_consumer = telling.no_consumer;
+    row->done = progress.done;
+    row->total = progress.total;
+}
+
+/*
+ * Whether the stored wake-up must be written (S-38): it is lazy, so only if it would be too late,
+ * if it was reached, or if the saga ended. "Reached" has a margin: another daemon may have found it
+ * due by its clock and moved it on without a journal entry, and what we believe to be stored is
+ * then too early.
+ */
+static bool wake_write(const struct batch *batch, const struct batch_saga *saga, int64_t due_ms)
+{
+    if (saga->number_before == 0 || saga->ended)
+        return true;
+    if (saga->wake_ms == 0)
+        return due_ms != 0;
+    return (due_ms != 0 && due_ms < saga->wake_ms) ||
+           saga->wake_ms <= batch->now_ms + ENGINE_WAKE_MARGIN_MS;
+}
+
+static void add_saga(struct batch *batch, struct batch_saga *saga)
+{
+    const struct saga_state *state = saga->state;
+    const struct saga_definition *def = saga->definition;
+    int64_t due_ms = saga_wake_ms(def, state);
+    saga->ended = saga_status_terminal(state->status);
+    saga->encoded = saga_state_encode(def, state, batch->arena);
+    struct store_saga row = {
+        .id = saga->id,
+        .number = state->number,
+        .number_before = saga->number_before,
+        .definition = def->name,
+        .version = def->version,
+        .status = span_of(saga_status_name(state->status)),
+        .key = state->key,
+        .flow_id = state->flow_id,
+        .labels = labels_of(def, batch->arena),
+        .committed = state->committed,
+        .paused = state->paused,
+        .wake_ms = saga->ended ? 0 : due_ms,
+        .wake_write = wake_write(batch, saga, due_ms),
+        .started_ms = state->started_ms,
+        .updated_ms = state->last_ms,
+        .ended_ms = state->ended_ms,
+        .state = saga->encoded,
+    };
+    tell(&row, def, state);
+    saga->wake_after_ms = row.wake_write ? row.wake_ms : saga->wake_ms;
+    LIST_PUSH(batch->arena, &batch->saga_rows, row);
+}
+
+/* A wake-up that came too early sets the next, for no journal entry and no state. */
+static void add_wake(struct batch *batch, struct batch_saga *saga)
+{
+    int64_t due_ms = saga_wake_ms(saga->definition, saga->state);
+    saga->wake_after_ms = due_ms;
+    if (due_ms == saga->wake_ms)
+        return;
+    struct store_wake wake = {saga->id, saga->number_before, due_ms};
+    LIST_PUSH(batch->arena, &batch->wakes, wake);
+}
+
+static void leave_out_dropped_rows(struct batch *batch)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < batch->rows.count; i++) {
+        if (!id_is_none(batch->rows.items[i].saga_id))
+            batch->rows.items[kept++] = batch->rows.items[i];
+    }
+    batch->rows.count = kept;
+}
+
+void engine_batch_assemble(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->sagas.count; i++) {
+        struct batch_saga *saga = batch->sagas.items[i];
+        saga->wake_after_ms = saga->wake_ms;
+        if (saga->changed)
+            add_saga(batch, saga);
+        else if (saga->wake_only && saga->state)
+            add_wake(batch, saga);
+    }
+    leave_out_dropped_rows(batch);
+}
+
+enum err engine_batch_commit(struct batch *batch)
+{
+    const struct store_batch out = {
+        .sagas = batch->saga_rows.items,
+        .saga_count = batch->saga_rows.count,
+        .entries = batch->entries.items,
+        .entry_count = batch->entries.count,
+        .settled = batch->settled.items,
+        .settled_count = batch->settled.count,
+        .withdrawn = batch->withdrawn.items,
+        .withdrawn_count = batch->withdrawn.count,
+        .adoptions = batch->adoptions.items,
+        .adoption_count = batch->adoptions.count,
+        .rows = batch->rows.items,
+        .row_count = batch->rows.count,
+        .keys = batch->keys.items,
+        .key_count = batch->keys.count,
+        .freed_keys = batch->freed_keys.items,
+        .freed_key_count = batch->freed_keys.count,
+        .requests = batch->requests.items,
+        .request_count = batch->requests.count,
+        .dead_letters = batch->dead_letters.items,
+        .dead_letter_count = batch->dead_letters.count,
+        .audits = batch->audits.items,
+        .audit_count = batch->audits.count,
+        .wakes = batch->wakes.items,
+        .wake_count = batch->wakes.count,
+    };
+    if (out.saga_count + out.wake_count + out.dead_letter_count + out.key_count +
+            out.request_count ==
+        0)
+        return ERR_OK;
+    int64_t begun_us = engine_monotonic_us();
+    enum err err = store_commit(batch->worker->session, &out);
+    metric_observe(batch->worker->commit_seconds, (double)(engine_monotonic_us() - begun_us) / 1e6);
+    return err;
+}
