@@ -107,6 +107,57 @@ layers: ## check the include direction and the one-library-per-folder rule
 unit: $(UNIT_BIN) ## build and run the unit tests: no services needed, seconds
 	@scripts/run-tests $(UNIT_BIN)
 
+.PHONY: setup
+setup: ## install what building and testing needs (Debian 12: apt, as root or with sudo)
+	@scripts/setup test
+
+.PHONY: demo
+demo: ## three sagas before your eyes; does all its own set-up, ends by itself
+	@scripts/setup build
+	@$(MAKE) --no-print-directory all
+	@scripts/demo run
+
+.PHONY: run
+run: ## like demo, but keeps serving on http://127.0.0.1:8080 until Ctrl-C
+	@scripts/setup build
+	@$(MAKE) --no-print-directory all
+	@scripts/demo serve
+
+.PHONY: test
+test: ## everything: unit, contract, integration, sanitizers, a short chaos run; does its own set-up
+	@scripts/setup test
+	@scripts/test-all
+
+.PHONY: suites
+suites: $(SUITE_BIN) ## build and run the contract and integration suites (PostgreSQL of their own)
+	@scripts/run-tests $(SUITE_BIN)
+
+CHAOS_KILLS ?= 200
+CHAOS_STOPS ?= 10
+CHAOS_RESTARTS ?= 20
+CHAOS_SAGAS ?= 50000
+PLANT_FLAGS_fence := -DSAGAD_PLANT_FENCE
+.PHONY: chaos
+chaos: ## kill -9, SIGSTOP and crash PostgreSQL under load (CHAOS_KILLS=200; PLANT=fence must be caught)
+	@scripts/setup test
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)$(if $(PLANT),/plant-$(PLANT)) \
+	    PLANT_FLAGS='$(PLANT_FLAGS_$(PLANT))' binaries
+	@python3 tests/chaos/chaos.py --bin $(BUILD)$(if $(PLANT),/plant-$(PLANT))/bin --kills $(CHAOS_KILLS) \
+	    --stops $(CHAOS_STOPS) --restarts $(CHAOS_RESTARTS) --sagas $(CHAOS_SAGAS)
+
+.PHONY: binaries
+binaries: $(PROGRAMS:%=$(BUILD)/bin/%)
+
+C_FILES = $(shell git ls-files '*.c' '*.h')
+.PHONY: format
+format: ## format every C file
+	clang-format-14 -i $(C_FILES)
+
+.PHONY: lint
+lint: ## formatting, clang-tidy, cppcheck and gcc -fanalyzer, all at zero
+	@clang-format-14 --dry-run -Werror $(C_FILES)
+	@scripts/lint "$(CPPFLAGS)"
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf build $(PROGRAMS)
