@@ -10,9 +10,9 @@
  *                        |          |    \
  *                        +----------+     +-- an undo waived, or close ---> failed (S-15, S-31)
  *
- * A state is made by saga_step() and by saga_state_decode() only. Spans in it point into the arena or
- * the encoded bytes it came from; a state is valid as long as both. state->steps has one element a step
- * of its definition, same indexes.
+ * A state is made by saga_step() and by saga_state_decode() only. Spans in it point into the arena
+ * or the encoded bytes it came from; a state is valid as long as both. state->steps has one element
+ * a step of its definition, same indexes.
  */
 #ifndef SAGA_STATE_H
 #define SAGA_STATE_H
@@ -25,10 +25,10 @@
 #include "base/id.h"
 #include "saga/definition.h"
 
-#define SAGA_TEXT_BYTES_MAX 200 /* of a code or message kept in the state; longer is cut */
-#define SAGA_KEY_BYTES_MAX 200  /* of a business key */
-#define SAGA_FLOW_BYTES_MAX 200
-#define SAGA_USER_BYTES_MAX 200
+#define SAGA_TEXT_BYTES_MAX  200 /* of a code or message kept in the state; longer is cut */
+#define SAGA_KEY_BYTES_MAX   200 /* of a business key */
+#define SAGA_FLOW_BYTES_MAX  200
+#define SAGA_USER_BYTES_MAX  200
 #define SAGA_STATE_BYTES_MAX 4194304
 
 enum saga_status {
@@ -58,7 +58,11 @@ enum saga_step_status {
 };
 
 /* What a step may have done in the world; decides whether it is undone. */
-enum saga_effect_of_step { SAGA_STEP_NO_EFFECT = 0, SAGA_STEP_POSSIBLE_EFFECT, SAGA_STEP_CERTAIN_EFFECT };
+enum saga_effect_of_step {
+    SAGA_STEP_NO_EFFECT = 0,
+    SAGA_STEP_POSSIBLE_EFFECT,
+    SAGA_STEP_CERTAIN_EFFECT
+};
 
 enum saga_phase { SAGA_PHASE_DO = 0, SAGA_PHASE_UNDO = 1 };
 
@@ -74,30 +78,30 @@ enum saga_outcome {
 /* One step in one direction. Its idempotency key is {saga id}/{step}/{phase}, with /{number} behind
    it from number 2 on (S-31). */
 struct saga_operation {
-    uint16_t number;      /* 1, and one more with each new operation an operator starts */
-    uint16_t generation;  /* of the newest command; 0: none yet */
-    uint32_t tries;       /* counted against the policy; an operator's retry starts anew */
-    uint32_t sendings;    /* hand-overs so far as far as known; retryCount of the next is this */
+    uint16_t number;        /* 1, and one more with each new operation an operator starts */
+    uint16_t generation;    /* of the newest command; 0: none yet */
+    uint32_t tries;         /* counted against the policy; an operator's retry starts anew */
+    uint32_t sendings;      /* hand-overs so far as far as known; retryCount of the next is this */
     enum saga_outcome last; /* outcome of the newest try that ended */
-    bool ever_unknown;    /* some try of this operation was unknown */
-    bool given_up;        /* out of tries: an ok may still settle it (S-4) */
-    bool late_noted;      /* the first late reply is journalled (S-7) */
-    bool contradicted;    /* the one contradiction is a dead letter already (S-7) */
-    bool no_consumer;     /* the last answer said that nobody there does this */
-    int64_t first_sent_ms; /* commit time of the first try since tries were counted anew */
-    int64_t sent_ms;       /* commit time of the newest try */
-    int64_t due_ms;        /* SENT: its deadline; BACKOFF: the next try; WAIT: the end. 0: none */
-    struct id event_id;    /* of the newest command */
-    struct span data;      /* its frozen data, kept while needed; NONE: the input itself, or not kept */
-    bool data_is_input;    /* what was sent is the saga's input, byte for byte */
+    bool ever_unknown;      /* some try of this operation was unknown */
+    bool given_up;          /* out of tries: an ok may still settle it (S-4) */
+    bool late_noted;        /* the first late reply is journalled (S-7) */
+    bool contradicted;      /* the one contradiction is a dead letter already (S-7) */
+    bool no_consumer;       /* the last answer said that nobody there does this */
+    int64_t first_sent_ms;  /* commit time of the first try since tries were counted anew */
+    int64_t sent_ms;        /* commit time of the newest try */
+    int64_t due_ms;         /* SENT: its deadline; BACKOFF: the next try; WAIT: the end. 0: none */
+    struct id event_id;     /* of the newest command */
+    struct span data; /* its frozen data, kept while needed; NONE: the input itself, or not kept */
+    bool data_is_input;        /* what was sent is the saga's input, byte for byte */
     struct span code, message; /* of the newest failure */
 };
 
 struct saga_step_state {
     enum saga_step_status status;
     enum saga_effect_of_step effect;
-    bool passed_over; /* S-27 */
-    bool by_operator; /* its end is a person's word */
+    bool passed_over;                   /* S-27 */
+    bool by_operator;                   /* its end is a person's word */
     struct saga_operation operation[2]; /* by enum saga_phase */
     struct span output; /* JSON, what later expressions read (kept paths); NONE: null */
     int64_t started_ms, ended_ms;
@@ -128,26 +132,26 @@ enum saga_cause {
 
 struct saga_state {
     struct id id;
-    struct span definition;  /* name */
+    struct span definition; /* name */
     uint32_t version;
-    struct hash hash;        /* of the definition it started with */
+    struct hash hash; /* of the definition it started with */
     enum saga_status status;
-    uint64_t number;         /* of the newest journal entry; 0: none */
-    int64_t last_ms;         /* its time; never goes back (S-38) */
+    uint64_t number; /* of the newest journal entry; 0: none */
+    int64_t last_ms; /* its time; never goes back (S-38) */
     int64_t started_ms, running_ms /* left pending */, ended_ms;
-    bool committed;          /* the pivot is passed (S-17) */
+    bool committed; /* the pivot is passed (S-17) */
     bool paused;
-    bool cancel_requested;   /* noted, waits for the pivot (S-18) */
-    bool timeout_noted;      /* likewise */
-    bool closing;            /* an operator's close: ends `failed` (S-31) */
-    bool waived;             /* an undo was waived: ends `failed` (S-15) */
+    bool cancel_requested; /* noted, waits for the pivot (S-18) */
+    bool timeout_noted;    /* likewise */
+    bool closing;          /* an operator's close: ends `failed` (S-31) */
+    bool waived;           /* an undo was waived: ends `failed` (S-15) */
     enum saga_cause cause;
     int16_t cause_step;
     struct span cause_code, cause_message, cause_reason; /* of the step, or the operator's words */
-    struct span key, flow_id, user_id, traceparent; /* NONE if not given */
-    struct span input;  /* JSON with the defaults applied */
-    struct span output; /* of a completed saga, JSON */
-    struct hash chain;  /* only the first SAGA_CHAIN_BYTES count: the journal's hash so far */
+    struct span key, flow_id, user_id, traceparent;      /* NONE if not given */
+    struct span input;                                   /* JSON with the defaults applied */
+    struct span output;                                  /* of a completed saga, JSON */
+    struct hash chain; /* only the first SAGA_CHAIN_BYTES count: the journal's hash so far */
     size_t step_count;
     struct saga_step_state *steps; /* [0] is the root */
 };
@@ -163,6 +167,7 @@ const char *saga_phase_name(enum saga_phase phase);              /* "do" "undo" 
 const char *saga_cause_name(enum saga_cause cause);
 bool saga_status_from(struct span name, enum saga_status *out);
 bool saga_attention_from(struct span name, enum saga_attention *out);
+bool saga_outcome_from(struct span name, enum saga_outcome *out);
 bool saga_status_terminal(enum saga_status status);
 bool saga_attention_blocking(enum saga_attention reason);
 bool saga_step_open(enum saga_step_status status); /* SENT or BACKOFF */
@@ -199,8 +204,9 @@ struct saga_need {
 struct saga_need saga_blocked(const struct saga_definition *def, const struct saga_state *state);
 /*
  * The telling reason that would come with time: the oldest candidate and when its clock began; it
- * is an attention once now - since exceeds the threshold for its reason. NO_CONSUMER here is the step that
- * is longest without an answer (or at once, since_ms 0 based, if an answer said nobody does this).
+ * is an attention once now - since exceeds the threshold for its reason. NO_CONSUMER here is the
+ * step that is longest without an answer (or at once, since_ms 0 based, if an answer said nobody
+ * does this).
  */
 struct saga_thresholds {
     int64_t failing_after_ms, no_consumer_after_ms;
@@ -224,7 +230,8 @@ struct saga_telling saga_telling(const struct saga_definition *def, const struct
 struct saga_progress {
     uint32_t done, total;
 };
-struct saga_progress saga_progress(const struct saga_definition *def, const struct saga_state *state);
+struct saga_progress saga_progress(const struct saga_definition *def,
+                                   const struct saga_state *state);
 /* The step it is at: the first that is open, being undone or blocking; SAGA_STEP_NONE. */
 int16_t saga_current_step(const struct saga_definition *def, const struct saga_state *state);
 

@@ -1,10 +1,10 @@
 /*
  * saga/step.h - decide what happens next in one saga.
  *
- * The heart of the service, and only a function: no clock, no I/O, no randomness, no globals; memory
- * for what expressions make is the arena that comes with the call. The same definition, state and
- * event always give the same transition. The caller commits `next`, `effects` and the journal entry
- * in one database transaction, or throws them all away.
+ * The heart of the service, and only a function: no clock, no I/O, no randomness, no globals;
+ * memory for what expressions make is the arena that comes with the call. The same definition,
+ * state and event always give the same transition. The caller commits `next`, `effects` and the
+ * journal entry in one database transaction, or throws them all away.
  */
 #ifndef SAGA_STEP_H
 #define SAGA_STEP_H
@@ -15,12 +15,14 @@
 #include "saga/state.h"
 
 enum saga_verdict {
-    SAGA_APPLIED = 1, /* commit next, effects and one journal entry */
-    SAGA_DUPLICATE,   /* already accounted for: nothing to commit (a start: `existing`) */
-    SAGA_LATE,        /* the saga is past it (S-7): nothing to commit, count it */
-    SAGA_UNMATCHED,   /* a reply to a command this saga never had: dead letter */
-    SAGA_REFUSED,     /* not allowed: tell the sender; nothing to commit */
-    SAGA_NOTHING,     /* a wake-up that found nothing due: set the next one */
+    SAGA_APPLIED = 1,   /* commit next, effects and one journal entry */
+    SAGA_DUPLICATE,     /* already accounted for: nothing to commit (a start: `existing`) */
+    SAGA_LATE,          /* the saga is past it (S-7): nothing to commit, count it */
+    SAGA_UNMATCHED,     /* a reply to a command this saga never had: dead letter */
+    SAGA_REFUSED,       /* not allowed: tell the sender; nothing to commit */
+    SAGA_NOTHING,       /* a wake-up that found nothing due: set the next one */
+    SAGA_CONTRADICTION, /* an ended saga is told of an effect that it was told not to be (S-7): dead
+                           letter */
 };
 const char *saga_verdict_name(enum saga_verdict verdict);
 
@@ -29,10 +31,10 @@ enum saga_refusal_code {
     SAGA_REFUSAL_ACTION_NOT_ALLOWED,
     SAGA_REFUSAL_PAST_PIVOT,
     SAGA_REFUSAL_STEP_NOT_FOUND,
-    SAGA_REFUSAL_INVALID_INPUT,  /* input or changed data */
-    SAGA_REFUSAL_KEY_REUSED,     /* idempotency key with other input (S-29) */
-    SAGA_REFUSAL_SAGA_EXISTS,    /* business key taken, key_reuse: reject; or the saga id is taken */
-    SAGA_REFUSAL_ROW_IN_FLIGHT,  /* S-31: a daemon owns the operation's row; try again soon */
+    SAGA_REFUSAL_INVALID_INPUT, /* input or changed data */
+    SAGA_REFUSAL_KEY_REUSED,    /* idempotency key with other input (S-29) */
+    SAGA_REFUSAL_SAGA_EXISTS,   /* business key taken, key_reuse: reject; or the saga id is taken */
+    SAGA_REFUSAL_ROW_IN_FLIGHT, /* S-31: a daemon owns the operation's row; try again soon */
     SAGA_REFUSAL_REASON_MISSING,
 };
 const char *saga_refusal_slug(enum saga_refusal_code code); /* the problem type: "past-pivot" */
@@ -61,14 +63,15 @@ struct saga_transition {
     bool record_key;             /* DUPLICATE by business key: record the idempotency key for it */
     int16_t step;                /* what the event was about, or SAGA_STEP_NONE */
     enum saga_phase phase;
-    uint32_t attempt;            /* which try of that operation */
-    const char *type;            /* of the journal entry: "step.ok", "operator.retry" ... static */
+    uint32_t attempt; /* which try of that operation */
+    struct span note; /* what else the journal should tell: a lapsed cancel, a bad output */
+    const char *type; /* of the journal entry: "step.ok", "operator.retry" ... static */
 };
 
 /*
  * Decide the transition for one event. Borrows its inputs; what is new lives in `arena` (which must
- * be the one json functions use: the function sets it with json_use for the call). `state` may be one
- * of saga_state_init for a START. Any thread. Asserts saga_state_check on the result.
+ * be the one json functions use: the function sets it with json_use for the call). `state` may be
+ * one of saga_state_init for a START. Any thread. Asserts saga_state_check on the result.
  */
 void saga_step(const struct saga_definition *def, const struct saga_state *state,
                const struct saga_event *event, struct arena *arena, struct saga_transition *out);

@@ -1,0 +1,270 @@
+/*
+ * saga/codec.c - the stored form of a state: little-endian, names instead of indexes, only steps
+ * that started, written and read by the same walk over the members, so the two can't differ.
+ *
+ * Whole numbers are LEB128. Reading borrows the bytes, checks every length and ends with
+ * saga_state_check.
+ */
+#include "base/assert.h"
+#include "saga/machine.h"
+
+#define FORMAT_VERSION 1
+
+struct codec {
+    bool writing;
+    bool broken;
+    struct text out;
+    const unsigned char *at, *end;
+    const struct saga_definition *def;
+    struct arena *arena;
+};
+
+/* ---- one value, either way ---- */
+
+static void number(struct codec *c, uint64_t *value)
+{
+    if (c->writing) {
+        uint64_t rest = *value;
+        for (; rest >= 0x80; rest >>= 7)
+            text_char(&c->out, (char)(unsigned char)(rest | 0x80));
+        text_char(&c->out, (char)(unsigned char)rest);
+        return;
+    }
+    uint64_t read = 0;
+    for (unsigned shift = 0; shift < 64 && c->at < c->end; shift += 7) {
+        unsigned char byte = *c->at++;
+        read |= (uint64_t)(byte & 0x7F) << shift;
+        if (!(byte & 0x80)) {
+            *value = read;
+            return;
+        }
+    }
+    c->broken = true;
+    *value = 0;
+}
+
+/* A number of a narrower type, with the largest value it may have. */
+#define NUMBER(c, member, max)                                                                     \
+    do {                                                                                           \
+        uint64_t wide_ = (uint64_t)(member);                                                       \
+        number((c), &wide_);                                                                       \
+        if (wide_ > (uint64_t)(max)) {                                                             \
+            (c)->broken = true;                                                                    \
+            wide_ = 0;                                                                             \
+        }                                                                                          \
+        (member) = (__typeof__(member))wide_;                                                      \
+    } while (0)
+
+#define TIME(c, member) NUMBER(c, member, INT64_MAX)
+
+static void bytes(struct codec *c, void *fixed, size_t len)
+{
+    if (c->writing) {
+        text_raw(&c->out, (struct span){fixed, len});
+    } else if ((size_t)(c->end - c->at) < len) {
+        c->broken = true;
+    } else {
+        memcpy(fixed, c->at, len);
+        c->at += len;
+    }
+}
+
+/* The length and one more; 0: absent. */
+static void span(struct codec *c, struct span *value)
+{
+    uint64_t len = span_is_none(*value) ? 0 : value->len + 1;
+    number(c, &len);
+    if (c->writing) {
+        text_raw(&c->out, *value);
+        return;
+    }
+    *value = SPAN_NONE;
+    if (len == 0)
+        return;
+    if (len - 1 > (uint64_t)(c->end - c->at)) {
+        c->broken = true;
+        return;
+    }
+    *value = (struct span){(const char *)c->at, (size_t)len - 1};
+    c->at += len - 1;
+}
+
+/* Steps are named in the stored form; NONE stands for the saga itself. */
+static void step_name(struct codec *c, int16_t *step)
+{
+    struct span name = c->writing && *step > SAGA_STEP_ROOT ? c->def->steps[*step].name : SPAN_NONE;
+    span(c, &name);
+    if (c->writing)
+        return;
+    *step = span_is_none(name) ? SAGA_STEP_NONE : saga_definition_find(c->def, name);
+    c->broken |= *step == SAGA_STEP_NONE && !span_is_none(name);
+}
+
+/* ---- the members ---- */
+
+#define FLAG(c, flags, bit, member)                                                                \
+    do {                                                                                           \
+        if ((c)->writing)                                                                          \
+            (flags) |= (uint64_t)(member) << (bit);                                                \
+        else                                                                                       \
+            (member) = ((flags) >> (bit)) & 1;                                                     \
+    } while (0)
+
+static void operation_flags(struct codec *c, struct saga_operation *o, uint64_t *flags)
+{
+    FLAG(c, *flags, 0, o->ever_unknown);
+    FLAG(c, *flags, 1, o->given_up);
+    FLAG(c, *flags, 2, o->late_noted);
+    FLAG(c, *flags, 3, o->contradicted);
+    FLAG(c, *flags, 4, o->no_consumer);
+    FLAG(c, *flags, 5, o->data_is_input);
+}
+
+static void operation(struct codec *c, struct saga_operation *o)
+{
+    uint64_t flags = 0;
+    if (c->writing)
+        operation_flags(c, o, &flags);
+    NUMBER(c, flags, 0x3F);
+    if (!c->writing)
+        operation_flags(c, o, &flags);
+    NUMBER(c, o->number, UINT16_MAX);
+    NUMBER(c, o->generation, UINT16_MAX);
+    NUMBER(c, o->tries, UINT32_MAX);
+    NUMBER(c, o->sendings, UINT32_MAX);
+    NUMBER(c, o->last, SAGA_OUTCOME_IN_PROGRESS);
+    TIME(c, o->first_sent_ms);
+    TIME(c, o->sent_ms);
+    TIME(c, o->due_ms);
+    if (o->generation)
+        bytes(c, o->event_id.bytes, sizeof o->event_id.bytes);
+    span(c, &o->data);
+    span(c, &o->code);
+    span(c, &o->message);
+}
+
+static void step_flags(struct codec *c, struct saga_step_state *s, bool *undo, uint64_t *flags)
+{
+    FLAG(c, *flags, 0, s->passed_over);
+    FLAG(c, *flags, 1, s->by_operator);
+    FLAG(c, *flags, 2, *undo);
+}
+
+static void step(struct codec *c, struct saga_step_state *s)
+{
+    uint64_t flags = 0;
+    bool undo = s->operation[SAGA_PHASE_UNDO].number || s->operation[SAGA_PHASE_UNDO].code.len;
+    if (c->writing)
+        step_flags(c, s, &undo, &flags);
+    NUMBER(c, flags, 7);
+    if (!c->writing)
+        step_flags(c, s, &undo, &flags);
+    NUMBER(c, s->status, SAGA_STEP_UNDO_WAIVED);
+    NUMBER(c, s->effect, SAGA_STEP_CERTAIN_EFFECT);
+    TIME(c, s->started_ms);
+    TIME(c, s->ended_ms);
+    span(c, &s->output);
+    operation(c, &s->operation[SAGA_PHASE_DO]);
+    if (undo)
+        operation(c, &s->operation[SAGA_PHASE_UNDO]);
+}
+
+static bool stored(const struct saga_step_state *s)
+{
+    return s->status != SAGA_STEP_WAITING || s->operation[SAGA_PHASE_DO].generation ||
+           s->operation[SAGA_PHASE_DO].due_ms || s->started_ms || s->by_operator;
+}
+
+static void steps(struct codec *c, struct saga_state *state)
+{
+    uint64_t count = 0;
+    int16_t next = 0;
+    for (size_t i = 0; c->writing && i < state->step_count; i++)
+        count += stored(&state->steps[i]);
+    number(c, &count);
+    for (; count > 0 && !c->broken; count--) {
+        while (c->writing && !stored(&state->steps[next]))
+            next++;
+        int16_t index = next;
+        step_name(c, &index);
+        if (index == SAGA_STEP_NONE)
+            index = SAGA_STEP_ROOT;
+        if (!c->broken)
+            step(c, &state->steps[index]);
+        next = (int16_t)(index + 1);
+    }
+}
+
+static void state_flags(struct codec *c, struct saga_state *s, uint64_t *flags)
+{
+    FLAG(c, *flags, 0, s->committed);
+    FLAG(c, *flags, 1, s->paused);
+    FLAG(c, *flags, 2, s->cancel_requested);
+    FLAG(c, *flags, 3, s->timeout_noted);
+    FLAG(c, *flags, 4, s->closing);
+    FLAG(c, *flags, 5, s->waived);
+}
+
+static void header(struct codec *c, struct saga_state *s)
+{
+    uint64_t flags = 0;
+    bytes(c, s->id.bytes, sizeof s->id.bytes);
+    bytes(c, s->hash.bytes, sizeof s->hash.bytes);
+    bytes(c, s->chain.bytes, SAGA_CHAIN_BYTES);
+    span(c, &s->definition);
+    NUMBER(c, s->version, UINT32_MAX);
+    NUMBER(c, s->status, SAGA_STATUS_FAILED);
+    number(c, &s->number);
+    if (c->writing)
+        state_flags(c, s, &flags);
+    NUMBER(c, flags, 0x3F);
+    if (!c->writing)
+        state_flags(c, s, &flags);
+}
+
+static void state(struct codec *c, struct saga_state *s)
+{
+    header(c, s);
+    TIME(c, s->last_ms);
+    TIME(c, s->started_ms);
+    TIME(c, s->running_ms);
+    TIME(c, s->ended_ms);
+    NUMBER(c, s->cause, SAGA_CAUSE_CLOSE);
+    step_name(c, &s->cause_step);
+    span(c, &s->cause_code);
+    span(c, &s->cause_message);
+    span(c, &s->cause_reason);
+    span(c, &s->key);
+    span(c, &s->flow_id);
+    span(c, &s->user_id);
+    span(c, &s->traceparent);
+    span(c, &s->input);
+    span(c, &s->output);
+    steps(c, s);
+}
+
+struct span saga_state_encode(const struct saga_definition *def, const struct saga_state *in,
+                              struct arena *arena)
+{
+    struct codec c = {.writing = true, .def = def, .arena = arena};
+    struct saga_state copy = *in;
+    text_init(&c.out, arena);
+    text_char(&c.out, FORMAT_VERSION);
+    state(&c, &copy);
+    return text_span(&c.out);
+}
+
+enum err saga_state_decode(const struct saga_definition *def, struct span stored_bytes,
+                           struct arena *arena, struct saga_state *out)
+{
+    const unsigned char *at = (const unsigned char *)stored_bytes.ptr;
+    struct codec c = {.at = at, .end = at + stored_bytes.len, .def = def, .arena = arena};
+    saga_state_init(out, def, ID_NONE, arena);
+    if (stored_bytes.len == 0 || *c.at++ != FORMAT_VERSION)
+        return ERR_BROKEN;
+    state(&c, out);
+    if (c.broken || c.at != c.end || !span_equal(out->definition, def->name) ||
+        memcmp(out->hash.bytes, def->hash.bytes, sizeof def->hash.bytes) != 0)
+        return ERR_BROKEN;
+    return saga_state_check(def, out) ? ERR_BROKEN : ERR_OK;
+}

@@ -1,0 +1,197 @@
+/*
+ * saga/entry.c - a journal entry as text: the event whole, and what it led to.
+ *
+ * The members that fold an event back stand beside those that people read. Payloads are put in as
+ * the bytes they came as, so that folding gives the same bytes (I-1).
+ */
+#include "saga/entry.h"
+
+#include "base/clock.h"
+#include "saga/machine.h"
+
+#define TRACE_BYTES 400
+
+static void put_string(struct text *text, const char *name, struct span value)
+{
+    if (span_is_none(value))
+        return;
+    text_json_key(text, name);
+    text_json_string(text, value);
+}
+
+static void put_word(struct text *text, const char *name, const char *value)
+{
+    put_string(text, name, span_of(value));
+}
+
+static void put_json(struct text *text, const char *name, struct span json)
+{
+    if (span_is_none(json))
+        return;
+    text_json_key(text, name);
+    text_json_raw(text, json);
+}
+
+static void put_int(struct text *text, const char *name, int64_t value)
+{
+    if (value == 0)
+        return;
+    text_json_key(text, name);
+    text_json_int(text, value);
+}
+
+static void put_true(struct text *text, const char *name, bool value)
+{
+    if (!value)
+        return;
+    text_json_key(text, name);
+    text_json_bool(text, true);
+}
+
+static void put_id(struct text *text, const char *name, struct id id)
+{
+    char buf[ID_TEXT_SIZE];
+    if (!id_is_none(id))
+        put_string(text, name, id_format(id, buf));
+}
+
+/* ---- the event ---- */
+
+static void put_start(struct text *text, const struct saga_event *event)
+{
+    put_json(text, "data", event->start.input);
+    put_string(text, "key", event->start.key);
+    put_string(text, "idempotencyKey", event->start.idempotency_key);
+    put_string(text, "flowId", event->start.flow_id);
+    put_string(text, "userId", event->start.user_id);
+    put_string(text, "traceparent", event->start.traceparent);
+    put_int(text, "delayMs", event->start.delay_ms);
+}
+
+static void put_reply(struct text *text, const struct saga_event *event)
+{
+    put_word(text, "outcome", saga_outcome_name(event->reply.outcome));
+    put_string(text, "code", event->reply.code);
+    put_string(text, "message", event->reply.message);
+    put_id(text, "causationId", event->reply.command_id);
+    put_json(text, "data", event->reply.data);
+    put_int(text, "retryAfterMs", event->reply.retry_after_ms);
+    put_true(text, "fromOwner", event->reply.from_owner);
+    put_true(text, "noConsumer", event->reply.no_consumer);
+}
+
+static void put_operator(struct text *text, const struct saga_event *event)
+{
+    put_word(text, "action", saga_action_name(event->operator_.action));
+    put_string(text, "step", event->operator_.step);
+    put_json(text, "data", event->operator_.data);
+    put_string(text, "code", event->operator_.code);
+    put_string(text, "message", event->operator_.message);
+}
+
+static void put_rows(struct text *text, const struct saga_event *event)
+{
+    if (event->row_count == 0)
+        return;
+    text_json_key(text, "rows");
+    text_json_open(text, '[');
+    for (size_t i = 0; i < event->row_count; i++) {
+        text_json_open(text, '{');
+        put_id(text, "eventId", event->rows[i].event_id);
+        text_json_key(text, "owned");
+        text_json_bool(text, event->rows[i].owned);
+        text_json_close(text, '}');
+    }
+    text_json_close(text, ']');
+}
+
+static void put_event(struct text *text, const struct saga_event *event)
+{
+    switch (event->type) {
+    case SAGA_EVENT_START:
+        put_start(text, event);
+        break;
+    case SAGA_EVENT_REPLY:
+        put_reply(text, event);
+        break;
+    case SAGA_EVENT_TIMER:
+        put_rows(text, event);
+        break;
+    case SAGA_EVENT_HANDED_OVER:
+        put_id(text, "causationId", event->row.command_id);
+        break;
+    case SAGA_EVENT_ADOPTED:
+        put_id(text, "causationId", event->row.command_id);
+        put_rows(text, event);
+        break;
+    case SAGA_EVENT_OPERATOR:
+        put_operator(text, event);
+        put_rows(text, event);
+        break;
+    }
+}
+
+/* ---- what it led to ---- */
+
+static void put_effect(struct text *text, const struct saga_definition *def,
+                       const struct saga_effect *effect)
+{
+    text_json_open(text, '{');
+    put_word(text, "type", saga_effect_type_name(effect->type));
+    if (effect->step > SAGA_STEP_ROOT) {
+        put_string(text, "step", def->steps[effect->step].name);
+        put_word(text, "phase", saga_phase_name(effect->phase));
+    }
+    put_id(text, "eventId", effect->event_id);
+    if (effect->type == SAGA_EFFECT_END)
+        put_word(text, "status", saga_status_name(effect->status));
+    if (effect->type == SAGA_EFFECT_ATTENTION)
+        put_word(text, "reason", saga_attention_name(effect->attention));
+    if (effect->command) {
+        put_string(text, "eventType", effect->command->type);
+        put_json(text, "data", effect->command->data);
+    }
+    text_json_close(text, '}');
+}
+
+static void put_result(struct text *text, const struct saga_definition *def,
+                       const struct saga_event *event, const struct saga_state *before,
+                       const struct saga_transition *after)
+{
+    char trace[TRACE_BYTES];
+    put_word(text, "status", saga_status_name(after->next.status));
+    text_json_key(text, "effects");
+    text_json_open(text, '[');
+    for (size_t i = 0; i < after->effects.count; i++)
+        put_effect(text, def, &after->effects.items[i]);
+    text_json_close(text, ']');
+    put_string(text, "note", after->note);
+    saga_transition_print(trace, sizeof trace, def, event, before, after);
+    put_word(text, "trace", trace);
+}
+
+struct span saga_entry_print(const struct saga_definition *def, const struct saga_event *event,
+                             const struct saga_state *before, const struct saga_transition *after,
+                             struct arena *arena)
+{
+    struct text text;
+    text_init(&text, arena);
+    text_json_open(&text, '{');
+    text_json_key(&text, "seq");
+    text_json_int(&text, (int64_t)after->next.number);
+    text_json_key(&text, "at");
+    text_json_time(&text, after->next.last_ms);
+    put_word(&text, "type", after->type);
+    if (after->step > SAGA_STEP_ROOT && event->type != SAGA_EVENT_OPERATOR) {
+        put_string(&text, "step", def->steps[after->step].name);
+        put_word(&text, "phase", saga_phase_name(after->phase));
+        put_int(&text, "attempt", after->attempt);
+    }
+    put_id(&text, "eventId", event->event_id);
+    put_string(&text, "actor", event->actor);
+    put_string(&text, "reason", event->reason);
+    put_event(&text, event);
+    put_result(&text, def, event, before, after);
+    text_json_close(&text, '}');
+    return text_span(&text);
+}

@@ -1,0 +1,142 @@
+/*
+ * saga/expressions.c - what expressions of a definition see, and what is kept for them.
+ *
+ *   .input  .steps.NAME  .saga  and in undo_data .error
+ */
+#include "base/assert.h"
+#include "base/clock.h"
+#include "saga/machine.h"
+
+static json_t *parsed(struct span text)
+{
+    json_t *value = NULL;
+    if (span_is_none(text) || json_read(text, &value, NULL) != ERR_OK)
+        return json_null();
+    return value;
+}
+
+static json_t *text_or_null(struct span text)
+{
+    return span_is_none(text) ? json_null() : json_stringn(text.ptr, text.len);
+}
+
+/* A step that was passed over gives null for good, whatever became of it (S-27). */
+static bool output_shows(const struct saga_step_state *step)
+{
+    return !span_is_none(step->output) && (!step->passed_over || step->status == SAGA_STEP_SKIPPED);
+}
+
+static json_t *steps_context(const struct machine *m)
+{
+    json_t *steps = json_object();
+    for (size_t i = 1; i < m->def->step_count; i++) {
+        const struct saga_step_state *step = &m->state->steps[i];
+        json_object_setn_new(steps, m->def->steps[i].name.ptr, m->def->steps[i].name.len,
+                             output_shows(step) ? parsed(step->output) : json_null());
+    }
+    return steps;
+}
+
+static json_t *saga_context(const struct machine *m)
+{
+    char id[ID_TEXT_SIZE], started[TIME_TEXT_SIZE];
+    const struct saga_state *state = m->state;
+    json_t *saga = json_object();
+    id_format(state->id, id);
+    json_object_set_new(saga, "id", json_string(id));
+    json_object_set_new(saga, "name", text_or_null(m->def->name));
+    json_object_set_new(saga, "version", json_integer(m->def->version));
+    json_object_set_new(saga, "key", text_or_null(state->key));
+    json_object_set_new(saga, "origin_correlation_id", text_or_null(state->flow_id));
+    time_format(state->started_ms, started);
+    json_object_set_new(saga, "started_at", json_string(started));
+    return saga;
+}
+
+static json_t *context(struct machine *m)
+{
+    if (m->context == NULL) {
+        m->context = json_object();
+        json_object_set_new(m->context, "input", parsed(m->state->input));
+        json_object_set_new(m->context, "steps", steps_context(m));
+        json_object_set_new(m->context, "saga", saga_context(m));
+    }
+    return m->context;
+}
+
+void machine_eval_error(struct machine *m)
+{
+    const struct saga_state *state = m->state;
+    json_t *error = json_object();
+    int16_t step = state->cause_step;
+    bool of_step = step > SAGA_STEP_ROOT;
+    struct span code = span_is_none(state->cause_code) ? span_of(saga_cause_name(state->cause))
+                                                       : state->cause_code;
+    json_object_set_new(error, "code", text_or_null(code));
+    json_object_set_new(error, "message", text_or_null(state->cause_message));
+    json_object_set_new(error, "step",
+                        text_or_null(of_step ? machine_def(m, step)->name : SPAN_NONE));
+    json_object_set_new(error, "retryable",
+                        json_boolean(of_step && machine_operation(m, step, SAGA_PHASE_DO)->last !=
+                                                    SAGA_OUTCOME_REJECTED));
+    json_object_set_new(context(m), "error", error);
+}
+
+void machine_eval_forget(struct machine *m)
+{
+    m->context = NULL;
+}
+
+bool machine_eval(struct machine *m, const struct expr *expr, json_t **out, struct span *problem)
+{
+    struct expr_problem why;
+    struct expr_input input = {.context = context(m), .now_ms = m->now_ms};
+    if (expr_eval(expr, &input, out, &why) == ERR_OK)
+        return true;
+    *problem = arena_copy(m->arena, span_of(why.message));
+    return false;
+}
+
+/* ---- what of an output is kept ---- */
+
+static json_t *below(json_t *value, const struct saga_kept_path *path)
+{
+    for (size_t i = 0; value && i < path->count; i++)
+        value = json_is_object(value)
+                    ? json_object_getn(value, path->parts[i].ptr, path->parts[i].len)
+                    : NULL;
+    return value;
+}
+
+static void put_below(json_t *to, const struct saga_kept_path *path, json_t *value)
+{
+    for (size_t i = 0; i + 1 < path->count; i++) {
+        json_t *next = json_object_getn(to, path->parts[i].ptr, path->parts[i].len);
+        if (!json_is_object(next)) {
+            next = json_object();
+            json_object_setn(to, path->parts[i].ptr, path->parts[i].len, next);
+        }
+        to = next;
+    }
+    const struct span last = path->parts[path->count - 1];
+    json_object_setn(to, last.ptr, last.len, value);
+}
+
+struct span machine_kept_output(struct machine *m, int16_t step, struct span data)
+{
+    const struct saga_step_def *def = machine_def(m, step);
+    if (span_is_none(data) || (!def->keep_all && def->kept_count == 0))
+        return SPAN_NONE;
+    if (def->keep_all)
+        return arena_copy(m->arena, data);
+    json_t *whole = parsed(data);
+    if (!json_is_object(whole))
+        return arena_copy(m->arena, data);
+    json_t *kept = json_object();
+    for (size_t i = 0; i < def->kept_count; i++) {
+        json_t *value = below(whole, &def->kept[i]);
+        if (value)
+            put_below(kept, &def->kept[i], value);
+    }
+    return json_write(kept, m->arena);
+}

@@ -1,0 +1,302 @@
+/*
+ * saga/forward.c - what may start next, and what a failure on the way means (S-1, S-2, S-9, S-10,
+ * S-17, S-19, S-22, S-27, S-34).
+ */
+#include "base/assert.h"
+#include "saga/machine.h"
+
+static bool may_start(const struct machine *m)
+{
+    return m->state->status == SAGA_STATUS_RUNNING && !m->state->paused;
+}
+
+static void start_step(struct machine *m, int16_t step)
+{
+    machine_step(m, step)->started_ms = m->now_ms;
+    m->changed = true;
+}
+
+static void close_step(struct machine *m, int16_t step, enum saga_step_status status)
+{
+    struct saga_step_state *state = machine_step(m, step);
+    state->status = status;
+    state->ended_ms = m->now_ms;
+    m->changed = true;
+}
+
+/* ---- not run: skipped by `when`, or behind a failure that is passed over ---- */
+
+static void skip_subtree(struct machine *m, int16_t step)
+{
+    const struct saga_step_def *def = machine_def(m, step);
+    if (machine_step(m, step)->status != SAGA_STEP_WAITING)
+        return;
+    close_step(m, step, SAGA_STEP_SKIPPED);
+    for (int16_t child = def->first_child; child != SAGA_STEP_NONE;
+         child = machine_def(m, child)->next_sibling)
+        skip_subtree(m, child);
+    if (step == m->def->pivot)
+        forward_committed(m);
+}
+
+static void skip(struct machine *m, int16_t step)
+{
+    machine_effect(m, SAGA_EFFECT_SKIP, step, SAGA_PHASE_DO);
+    skip_subtree(m, step);
+}
+
+/* ---- failures ---- */
+
+static int16_t nearest_optional(const struct machine *m, int16_t step)
+{
+    while (step > SAGA_STEP_ROOT && !machine_def(m, step)->optional)
+        step = machine_def(m, step)->parent;
+    return step;
+}
+
+/* A branch of an optional group failed: what is left of it is skipped, up to the group (S-27). */
+static void fail_branch(struct machine *m, int16_t step, int16_t optional)
+{
+    while (step != optional) {
+        int16_t parent = machine_def(m, step)->parent;
+        struct saga_step_state *group = machine_step(m, parent);
+        group->passed_over = true;
+        if (machine_def(m, parent)->kind == SAGA_KIND_PARALLEL)
+            return;
+        for (int16_t next = machine_def(m, step)->next_sibling; next != SAGA_STEP_NONE;
+             next = machine_def(m, next)->next_sibling)
+            skip_subtree(m, next);
+        close_step(m, parent, SAGA_STEP_REJECTED);
+        step = parent;
+    }
+}
+
+void forward_failed(struct machine *m, int16_t step)
+{
+    struct saga_step_state *state = machine_step(m, step);
+    int16_t optional = nearest_optional(m, step);
+    if (m->state->status != SAGA_STATUS_RUNNING)
+        return;
+    if (optional > SAGA_STEP_ROOT) {
+        state->passed_over = true;
+        machine_effect(m, SAGA_EFFECT_SKIP, step, SAGA_PHASE_DO);
+        fail_branch(m, step, optional);
+        return;
+    }
+    bool pivot_in_doubt = step == m->def->pivot && state->status == SAGA_STEP_IN_DOUBT;
+    if (!m->state->committed && !pivot_in_doubt)
+        backward_turn(m, SAGA_CAUSE_STEP, step);
+}
+
+void forward_expression_failed(struct machine *m, int16_t step, struct span message)
+{
+    struct saga_step_state *state = machine_step(m, step);
+    operation_failure(m, &state->operation[SAGA_PHASE_DO], SPAN_LIT(SAGA_CODE_EXPRESSION), message);
+    state->effect = SAGA_STEP_NO_EFFECT;
+    machine_about(m, step, SAGA_PHASE_DO);
+    close_step(m, step, SAGA_STEP_REJECTED);
+    forward_failed(m, step);
+}
+
+/* A noted cancel or timeout lapses with the pivot (S-18). */
+void forward_committed(struct machine *m)
+{
+    struct saga_state *state = m->state;
+    state->committed = true;
+    if (state->cancel_requested)
+        m->out->note = SPAN_LIT("the cancel lapsed: the pivot is passed");
+    else if (state->timeout_noted)
+        m->out->note = SPAN_LIT("the timeout lapsed: the pivot is passed");
+    state->cancel_requested = false;
+    state->timeout_noted = false;
+}
+
+/* ---- starting one step ---- */
+
+void forward_send_data(struct machine *m, int16_t step, struct span data)
+{
+    struct saga_operation *operation = machine_operation(m, step, SAGA_PHASE_DO);
+    operation->data = data;
+    operation->data_is_input = false;
+    start_step(m, step);
+    operation_send_or_hold(m, step, SAGA_PHASE_DO);
+}
+
+static void begin_do(struct machine *m, int16_t step)
+{
+    const struct saga_step_def *def = machine_def(m, step);
+    json_t *value;
+    struct span problem;
+    if (def->data == NULL) {
+        machine_operation(m, step, SAGA_PHASE_DO)->data_is_input = true;
+        start_step(m, step);
+        operation_send(m, step, SAGA_PHASE_DO);
+    } else if (machine_eval(m, def->data, &value, &problem)) {
+        forward_send_data(m, step, json_write(value, m->arena));
+    } else {
+        forward_expression_failed(m, step, problem);
+    }
+}
+
+static void begin_wait(struct machine *m, int16_t step)
+{
+    struct saga_step_state *state = machine_step(m, step);
+    start_step(m, step);
+    state->status = SAGA_STEP_SENT;
+    state->operation[SAGA_PHASE_DO].due_ms = m->now_ms + machine_def(m, step)->wait_ms;
+}
+
+/* False: it does not run, and what becomes of it is decided. */
+static bool wanted(struct machine *m, int16_t step)
+{
+    const struct saga_step_def *def = machine_def(m, step);
+    json_t *value = NULL;
+    struct span problem = SPAN_LIT("`when` gives neither true nor false");
+    if (def->when == NULL)
+        return true;
+    if (!machine_eval(m, def->when, &value, &problem) || !json_is_boolean(value)) {
+        forward_expression_failed(m, step, problem);
+        return false;
+    }
+    if (json_is_false(value))
+        skip(m, step);
+    return json_is_true(value);
+}
+
+static void begin(struct machine *m, int16_t step)
+{
+    if (!wanted(m, step))
+        return;
+    switch (machine_def(m, step)->kind) {
+    case SAGA_KIND_SEQUENCE:
+    case SAGA_KIND_PARALLEL:
+        start_step(m, step);
+        machine_step(m, step)->status = SAGA_STEP_SENT;
+        break;
+    case SAGA_KIND_DO:
+        begin_do(m, step);
+        break;
+    case SAGA_KIND_WAIT:
+        begin_wait(m, step);
+        break;
+    }
+}
+
+/* ---- walking the tree ---- */
+
+static bool sequence_done(struct machine *m, int16_t step)
+{
+    for (int16_t child = machine_def(m, step)->first_child; child != SAGA_STEP_NONE;
+         child = machine_def(m, child)->next_sibling) {
+        if (!forward_step(m, child))
+            return false;
+    }
+    return true;
+}
+
+static bool parallel_done(struct machine *m, int16_t step)
+{
+    unsigned open = 0;
+    bool done = true;
+    for (int16_t child = machine_def(m, step)->first_child; child != SAGA_STEP_NONE;
+         child = machine_def(m, child)->next_sibling) {
+        bool waiting = machine_step(m, child)->status == SAGA_STEP_WAITING;
+        if (waiting && open >= machine_def(m, step)->parallel_max) {
+            done = false;
+            break;
+        }
+        if (!forward_step(m, child)) {
+            done = false;
+            open++;
+        }
+    }
+    return done;
+}
+
+static bool group_done(struct machine *m, int16_t step)
+{
+    struct saga_step_state *state = machine_step(m, step);
+    bool sequence = machine_def(m, step)->kind == SAGA_KIND_SEQUENCE;
+    if (!(sequence ? sequence_done(m, step) : parallel_done(m, step)))
+        return false;
+    if (state->status != SAGA_STEP_SENT)
+        return true;
+    close_step(m, step, state->passed_over ? SAGA_STEP_REJECTED : SAGA_STEP_SUCCEEDED);
+    if (state->passed_over)
+        fail_branch(m, step, nearest_optional(m, step));
+    return true;
+}
+
+static bool is_group(const struct machine *m, int16_t step)
+{
+    enum saga_step_kind kind = machine_def(m, step)->kind;
+    return kind == SAGA_KIND_SEQUENCE || kind == SAGA_KIND_PARALLEL;
+}
+
+bool forward_step(struct machine *m, int16_t step)
+{
+    struct saga_step_state *state = machine_step(m, step);
+    if (state->status == SAGA_STEP_WAITING && may_start(m))
+        begin(m, step);
+    if (m->state->status != SAGA_STATUS_RUNNING)
+        return false;
+    if (state->status == SAGA_STEP_SENT && is_group(m, step))
+        return group_done(m, step);
+    if (state->status == SAGA_STEP_REJECTED || state->status == SAGA_STEP_IN_DOUBT)
+        return state->passed_over;
+    return state->status == SAGA_STEP_SUCCEEDED || state->status == SAGA_STEP_SKIPPED;
+}
+
+/* ---- the end ---- */
+
+static struct span outputs_of_steps(struct machine *m)
+{
+    struct text text;
+    text_init(&text, m->arena);
+    text_json_open(&text, '{');
+    for (size_t i = 1; i < m->def->step_count; i++) {
+        const struct saga_step_state *step = &m->state->steps[i];
+        if (m->def->steps[i].kind != SAGA_KIND_DO)
+            continue;
+        text_json_key(&text, m->def->steps[i].name.ptr);
+        text_json_raw(&text, step->passed_over && step->status != SAGA_STEP_SKIPPED ? SPAN_NONE
+                                                                                    : step->output);
+    }
+    text_json_close(&text, '}');
+    return text_span(&text);
+}
+
+void forward_complete(struct machine *m)
+{
+    json_t *value;
+    struct span problem;
+    if (m->def->output == NULL)
+        m->state->output = outputs_of_steps(m);
+    else if (machine_eval(m, m->def->output, &value, &problem))
+        m->state->output = json_write(value, m->arena);
+    else
+        m->out->note = arena_printf(m->arena, "output: %.*s", SPAN_ARG(problem));
+    machine_end(m, SAGA_STATUS_COMPLETED);
+}
+
+void machine_end(struct machine *m, enum saga_status status)
+{
+    struct saga_state *state = m->state;
+    state->status = status;
+    state->ended_ms = m->now_ms;
+    state->cancel_requested = false;
+    state->timeout_noted = false;
+    state->paused = false;
+    for (size_t i = 0; i < state->step_count; i++) {
+        for (size_t phase = 0; phase < 2; phase++) {
+            struct saga_operation *operation = &state->steps[i].operation[phase];
+            operation->data = SPAN_NONE;
+            operation->data_is_input = false;
+            operation->due_ms = 0;
+        }
+    }
+    if (status == SAGA_STATUS_COMPLETED)
+        state->steps[SAGA_STEP_ROOT].status = SAGA_STEP_SUCCEEDED;
+    state->steps[SAGA_STEP_ROOT].ended_ms = m->now_ms;
+    machine_effect(m, SAGA_EFFECT_END, SAGA_STEP_NONE, SAGA_PHASE_DO)->status = status;
+}

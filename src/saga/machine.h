@@ -1,0 +1,137 @@
+/*
+ * saga/machine.h - what the files of the core share. Not for others.
+ *
+ * One call of saga_step is one machine: the next state, changed in place, and the effects so far.
+ *
+ *   event -> reply.c timer.c rows.c operator.c start.c   what it means for one operation
+ *         -> operation.c                                 tries, sendings, ends of one operation
+ *         -> forward.c backward.c                        what may go on because of it
+ * (machine_advance)
+ */
+#ifndef SAGA_MACHINE_H
+#define SAGA_MACHINE_H
+
+#include "base/json.h"
+#include "saga/step.h"
+
+#define SAGA_CODE_EXPRESSION "expression_error"
+
+struct machine {
+    const struct saga_definition *def;
+    const struct saga_event *event;
+    struct saga_state *state; /* the next one */
+    struct arena *arena;
+    int64_t now_ms;
+    bool changed;    /* the transition is worth an entry */
+    json_t *context; /* of expressions, built at first use */
+    size_t effects_max;
+    struct saga_transition *out;
+};
+
+/* ---- step.c ---- */
+
+struct saga_effect *machine_effect(struct machine *m, enum saga_effect_type type, int16_t step,
+                                   enum saga_phase phase);
+void machine_refuse(struct machine *m, enum saga_refusal_code code, struct span detail,
+                    struct span hint);
+/* What the event was about; the first one told counts. */
+void machine_about(struct machine *m, int16_t step, enum saga_phase phase);
+void machine_advance(struct machine *m); /* everything that may go on now, to the saga's end */
+
+enum machine_row { MACHINE_ROW_UNSEEN = 0, MACHINE_ROW_GONE, MACHINE_ROW_FREE, MACHINE_ROW_OWNED };
+/* How the event saw a command's row; UNSEEN: it brought no rows. */
+enum machine_row machine_row(const struct machine *m, struct id event_id);
+
+static inline const struct saga_step_def *machine_def(const struct machine *m, int16_t step)
+{
+    return &m->def->steps[step];
+}
+
+static inline struct saga_step_state *machine_step(const struct machine *m, int16_t step)
+{
+    return &m->state->steps[step];
+}
+
+static inline struct saga_operation *machine_operation(const struct machine *m, int16_t step,
+                                                       enum saga_phase phase)
+{
+    return &m->state->steps[step].operation[phase];
+}
+
+/* ---- operation.c ---- */
+
+/* The idempotency key of an operation: {saga}/{step}/{phase}[/{number}]. */
+struct span operation_key(const struct saga_definition *def, struct id saga_id, int16_t step,
+                          enum saga_phase phase, uint16_t number, struct arena *arena);
+struct id operation_event_id(struct span key, uint16_t generation);
+/* Commit a try: a new generation, or the same command again after an unknown one (S-6). */
+void operation_send(struct machine *m, int16_t step, enum saga_phase phase);
+/* Send, or wait for resume (S-36). */
+void operation_send_or_hold(struct machine *m, int16_t step, enum saga_phase phase);
+/* The newest try failed: another one later, or the operation's end (S-5, S-6, S-16, S-18). */
+void operation_try_failed(struct machine *m, int16_t step, enum saga_phase phase,
+                          enum saga_outcome outcome, int64_t retry_after_ms);
+void operation_succeeded(struct machine *m, int16_t step, enum saga_phase phase, struct span data);
+/* A `do` in backoff, or adopted while turning back, is closed as it stands (S-11). */
+void operation_close(struct machine *m, int16_t step);
+/* Its row was free and goes: certainly not sent in this try (S-32). */
+void operation_withdraw(struct machine *m, int16_t step);
+void operation_failure(struct machine *m, struct saga_operation *operation, struct span code,
+                       struct span message);
+void operation_settle_row(struct machine *m, int16_t step, enum saga_phase phase);
+int64_t operation_timeout(const struct machine *m, int16_t step, enum saga_phase phase);
+/* When a try without an answer counts as unknown (S-6). */
+int64_t operation_deadline(const struct machine *m, int16_t step, enum saga_phase phase);
+struct span machine_keep(struct machine *m, struct span text); /* cut to SAGA_TEXT_BYTES_MAX */
+
+/* ---- forward.c ---- */
+
+/* True if everything below is closed, so that what stands behind may start. */
+bool forward_step(struct machine *m, int16_t step);
+/* A step ended rejected or in doubt: passed over, turned back for, or waited for (S-10, S-19,
+ * S-27). */
+void forward_failed(struct machine *m, int16_t step);
+void forward_expression_failed(struct machine *m, int16_t step, struct span message);
+void forward_committed(struct machine *m); /* the pivot is passed (S-17) */
+void forward_complete(struct machine *m);
+void machine_end(struct machine *m, enum saga_status status);
+void forward_send_data(struct machine *m, int16_t step, struct span data);
+
+/* ---- backward.c ---- */
+
+void backward_turn(struct machine *m, enum saga_cause cause, int16_t step);
+/* A cancel or a timeout: at once, or noted until the pivot is decided (S-18). */
+void backward_request(struct machine *m, enum saga_cause cause);
+bool backward_pivot_holds(const struct machine *m);
+bool backward_step(struct machine *m, int16_t step); /* true: nothing is left to undo there */
+void backward_waive(struct machine *m, int16_t step);
+
+/* ---- expressions.c ---- */
+
+/* False with a sentence in `problem` if it fails. */
+bool machine_eval(struct machine *m, const struct expr *expr, json_t **out, struct span *problem);
+void machine_eval_forget(struct machine *m); /* an output changed */
+struct span machine_kept_output(struct machine *m, int16_t step, struct span data);
+/* The context of an undo has `.error` (S-10's cause). */
+void machine_eval_error(struct machine *m);
+
+/* ---- the events ---- */
+
+void event_start(struct machine *m);
+void event_reply(struct machine *m);
+void event_timer(struct machine *m);
+void event_handed_over(struct machine *m);
+void event_adopted(struct machine *m);
+void event_operator(struct machine *m);
+
+/* Which operation a command id belongs to; false: none of this saga. */
+struct found_operation {
+    int16_t step;
+    enum saga_phase phase;
+    bool newest;       /* the newest generation, which alone can fail (S-7) */
+    bool older_number; /* an operation that an operator has replaced */
+};
+bool machine_find_operation(const struct machine *m, struct id command_id,
+                            struct found_operation *out);
+
+#endif

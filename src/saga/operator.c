@@ -1,0 +1,421 @@
+/*
+ * saga/operator.c - what a person may decide (S-18, S-20, S-31, S-36). Every action is journalled,
+ * safe to repeat, and refused where the state forbids it.
+ */
+#include "saga/machine.h"
+
+static void duplicate(struct machine *m)
+{
+    m->out->verdict = SAGA_DUPLICATE;
+}
+
+static void not_allowed(struct machine *m, const char *why)
+{
+    const struct saga_event *event = m->event;
+    machine_refuse(m, SAGA_REFUSAL_ACTION_NOT_ALLOWED,
+                   arena_printf(m->arena, "%s is not allowed: %s",
+                                saga_action_name(event->operator_.action), why),
+                   SPAN_LIT("see the saga's allowedActions for what is"));
+}
+
+static void not_allowed_at_status(struct machine *m)
+{
+    not_allowed(m,
+                arena_printf(m->arena, "the saga is %s", saga_status_name(m->state->status)).ptr);
+}
+
+/* ---- of the saga ---- */
+
+static void cancel(struct machine *m)
+{
+    struct saga_state *state = m->state;
+    if (state->status == SAGA_STATUS_COMPENSATING || state->cancel_requested ||
+        state->status == SAGA_STATUS_COMPENSATED) {
+        duplicate(m);
+    } else if (state->committed) {
+        machine_refuse(m, SAGA_REFUSAL_PAST_PIVOT,
+                       SPAN_LIT("the pivot is passed: the saga can only go forward"),
+                       SPAN_LIT("retry or complete the step it stands at, or close the saga"));
+    } else if (state->status == SAGA_STATUS_PENDING) {
+        state->cause = SAGA_CAUSE_CANCEL;
+        state->cause_code = span_of(saga_cause_name(SAGA_CAUSE_CANCEL));
+        state->cause_reason = machine_keep(m, m->event->reason);
+        machine_end(m, SAGA_STATUS_COMPENSATED);
+    } else if (state->status == SAGA_STATUS_RUNNING) {
+        backward_request(m, SAGA_CAUSE_CANCEL);
+    } else {
+        not_allowed_at_status(m);
+    }
+}
+
+static void pause_or_resume(struct machine *m, bool paused)
+{
+    if (saga_status_terminal(m->state->status)) {
+        not_allowed_at_status(m);
+    } else if (m->state->paused == paused) {
+        duplicate(m);
+    } else {
+        m->state->paused = paused;
+        m->changed = true;
+    }
+}
+
+static void close_saga(struct machine *m)
+{
+    struct saga_state *state = m->state;
+    if (state->closing) {
+        duplicate(m);
+    } else if (saga_status_terminal(state->status)) {
+        not_allowed_at_status(m);
+    } else {
+        state->closing = true;
+        m->changed = true;
+        if (state->status == SAGA_STATUS_RUNNING)
+            backward_turn(m, SAGA_CAUSE_CLOSE, SAGA_STEP_NONE);
+        else if (state->status == SAGA_STATUS_PENDING)
+            machine_end(m, SAGA_STATUS_FAILED);
+    }
+}
+
+/* ---- retry ---- */
+
+static bool may_retry(const struct machine *m, int16_t step, enum saga_phase *phase)
+{
+    const struct saga_step_state *state = machine_step(m, step);
+    bool forward = m->state->status == SAGA_STATUS_RUNNING;
+    *phase = forward ? SAGA_PHASE_DO : SAGA_PHASE_UNDO;
+    switch ((int)state->status) {
+    case SAGA_STEP_BACKOFF:
+        return forward;
+    case SAGA_STEP_REJECTED:
+    case SAGA_STEP_IN_DOUBT:
+        return forward && !state->passed_over && machine_def(m, step)->kind == SAGA_KIND_DO;
+    case SAGA_STEP_UNDO_BACKOFF:
+    case SAGA_STEP_UNDO_PARKED:
+        return !m->state->closing;
+    default:
+        return false;
+    }
+}
+
+static bool blocked_group(const struct machine *m, int16_t step)
+{
+    const struct saga_step_state *state = machine_step(m, step);
+    return m->state->status == SAGA_STATUS_RUNNING && state->status == SAGA_STEP_REJECTED &&
+           !state->passed_over;
+}
+
+/* After a rejection, which participants keep and repeat, only a new key can get another answer. */
+static void renew_operation(struct saga_operation *operation)
+{
+    operation->number++;
+    operation->last = SAGA_OUTCOME_NONE;
+    operation->ever_unknown = false;
+    operation->late_noted = false;
+    operation->contradicted = false;
+}
+
+static void retry_step(struct machine *m, int16_t step, enum saga_phase phase, struct span data)
+{
+    struct saga_step_state *state = machine_step(m, step);
+    struct saga_operation *operation = &state->operation[phase];
+    bool sent_before = operation->generation != 0;
+    operation->tries = 0;
+    operation->code = operation->message = SPAN_NONE;
+    machine_about(m, step, phase);
+    if (sent_before && (!span_is_none(data) || operation->last == SAGA_OUTCOME_REJECTED))
+        renew_operation(operation);
+    if (!span_is_none(data)) {
+        operation->data = arena_copy(m->arena, data);
+        operation->data_is_input = false;
+    }
+    state->ended_ms = 0;
+    if (sent_before || !span_is_none(data)) {
+        operation_send_or_hold(m, step, phase);
+        return;
+    }
+    state->status = phase == SAGA_PHASE_UNDO ? SAGA_STEP_UNDO_WAITING : SAGA_STEP_WAITING;
+    m->changed = true;
+}
+
+/* Changed data asks for something else: only where certainly nothing has been done so far (S-31).
+ */
+static bool data_may_change(struct machine *m, int16_t step, enum saga_phase phase)
+{
+    const struct saga_operation *operation = machine_operation(m, step, phase);
+    json_t *value;
+    struct json_problem problem;
+    if (operation->ever_unknown) {
+        not_allowed(m, "with other data it could take effect twice, as its outcome is not known");
+        return false;
+    }
+    if (json_read(m->event->operator_.data, &value, &problem) == ERR_OK)
+        return true;
+    machine_refuse(m, SAGA_REFUSAL_INVALID_INPUT,
+                   arena_printf(m->arena, "data is not JSON: %s", problem.message), SPAN_NONE);
+    return false;
+}
+
+static void retry_one(struct machine *m, int16_t step)
+{
+    enum saga_phase phase;
+    struct span data = m->event->operator_.data;
+    if (!may_retry(m, step, &phase) && !blocked_group(m, step))
+        not_allowed(m, arena_printf(m->arena, "the step is %s",
+                                    saga_step_status_name(machine_step(m, step)->status))
+                           .ptr);
+    else if (span_is_none(data) || data_may_change(m, step, phase))
+        retry_step(m, step, phase, data);
+}
+
+static bool is_blocked(const struct machine *m, int16_t step)
+{
+    enum saga_step_status status = machine_step(m, step)->status;
+    return status == SAGA_STEP_REJECTED || status == SAGA_STEP_IN_DOUBT ||
+           status == SAGA_STEP_UNDO_PARKED;
+}
+
+/* Of the saga: whatever is blocked; if nothing is, whatever waits for its next try. */
+static void retry_all(struct machine *m)
+{
+    bool blocked = saga_blocked(m->def, m->state).reason != SAGA_ATTENTION_NONE;
+    for (int16_t i = 1; i < (int16_t)m->def->step_count; i++) {
+        enum saga_phase phase = SAGA_PHASE_DO;
+        bool may = may_retry(m, i, &phase) || blocked_group(m, i);
+        if (may && (!blocked || is_blocked(m, i)))
+            retry_step(m, i, phase, SPAN_NONE);
+    }
+    if (!m->changed)
+        not_allowed(m, "nothing waits for another try");
+}
+
+/* ---- a person's word on one operation ---- */
+
+/* The operation's row must not be on its way while its end is decided by hand. */
+static bool take_row(struct machine *m, int16_t step, enum saga_phase phase)
+{
+    const struct saga_operation *operation = machine_operation(m, step, phase);
+    enum machine_row row =
+        operation->generation ? machine_row(m, operation->event_id) : MACHINE_ROW_GONE;
+    if (row == MACHINE_ROW_OWNED) {
+        machine_refuse(m, SAGA_REFUSAL_ROW_IN_FLIGHT,
+                       SPAN_LIT("a daemon is sending this command now"),
+                       SPAN_LIT("try again in a few seconds, or pause the participant"));
+        return false;
+    }
+    if (row == MACHINE_ROW_FREE)
+        machine_effect(m, SAGA_EFFECT_WITHDRAW, step, phase)->event_id = operation->event_id;
+    return true;
+}
+
+static bool do_is_decidable(const struct machine *m, int16_t step)
+{
+    const struct saga_step_state *state = machine_step(m, step);
+    enum saga_step_kind kind = machine_def(m, step)->kind;
+    if (kind == SAGA_KIND_WAIT)
+        return state->status == SAGA_STEP_SENT;
+    if (kind != SAGA_KIND_DO)
+        return false;
+    if (saga_step_open(state->status))
+        return true;
+    if (state->passed_over)
+        return false;
+    if (m->state->status == SAGA_STATUS_RUNNING)
+        return state->status == SAGA_STEP_REJECTED || state->status == SAGA_STEP_IN_DOUBT;
+    return state->status == SAGA_STEP_IN_DOUBT && state->effect != SAGA_STEP_NO_EFFECT;
+}
+
+static bool undo_is_decidable(const struct machine *m, int16_t step)
+{
+    switch ((int)machine_step(m, step)->status) {
+    case SAGA_STEP_UNDO_WAITING:
+    case SAGA_STEP_UNDO_SENT:
+    case SAGA_STEP_UNDO_BACKOFF:
+    case SAGA_STEP_UNDO_PARKED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void complete(struct machine *m, int16_t step)
+{
+    if (machine_def(m, step)->kind == SAGA_KIND_WAIT) {
+        machine_step(m, step)->status = SAGA_STEP_SUCCEEDED;
+        machine_step(m, step)->ended_ms = m->now_ms;
+        machine_operation(m, step, SAGA_PHASE_DO)->due_ms = 0;
+        m->changed = true;
+        return;
+    }
+    operation_succeeded(m, step, SAGA_PHASE_DO, m->event->operator_.data);
+}
+
+static void fail(struct machine *m, int16_t step)
+{
+    struct span code = m->event->operator_.code;
+    operation_failure(m, machine_operation(m, step, SAGA_PHASE_DO),
+                      span_is_none(code) ? SPAN_LIT("failed_by_operator") : code,
+                      span_is_none(m->event->operator_.message) ? m->event->reason
+                                                                : m->event->operator_.message);
+    operation_try_failed(m, step, SAGA_PHASE_DO, SAGA_OUTCOME_REJECTED, 0);
+}
+
+static void skip(struct machine *m, int16_t step)
+{
+    struct saga_step_state *state = machine_step(m, step);
+    bool wait = machine_def(m, step)->kind == SAGA_KIND_WAIT;
+    if (!wait && saga_step_open(state->status))
+        operation_close(m, step);
+    state->status = SAGA_STEP_SKIPPED;
+    state->passed_over = true;
+    state->ended_ms = m->now_ms;
+    state->operation[SAGA_PHASE_DO].due_ms = 0;
+    state->output = machine_kept_output(m, step, m->event->operator_.data);
+    machine_eval_forget(m);
+    machine_effect(m, SAGA_EFFECT_SKIP, step, SAGA_PHASE_DO);
+}
+
+static bool said_before(const struct machine *m, int16_t step, enum saga_step_status wanted)
+{
+    return machine_step(m, step)->by_operator && machine_step(m, step)->status == wanted;
+}
+
+static enum saga_step_status wanted_status(enum saga_action action)
+{
+    switch ((int)action) {
+    case SAGA_ACTION_COMPLETE:
+        return SAGA_STEP_SUCCEEDED;
+    case SAGA_ACTION_FAIL:
+        return SAGA_STEP_REJECTED;
+    case SAGA_ACTION_SKIP:
+        return SAGA_STEP_SKIPPED;
+    case SAGA_ACTION_UNDO_DONE:
+        return SAGA_STEP_UNDONE;
+    default:
+        return SAGA_STEP_UNDO_WAIVED;
+    }
+}
+
+static void decide(struct machine *m, int16_t step, enum saga_action action)
+{
+    machine_step(m, step)->by_operator = true;
+    switch ((int)action) {
+    case SAGA_ACTION_COMPLETE:
+        complete(m, step);
+        break;
+    case SAGA_ACTION_FAIL:
+        fail(m, step);
+        break;
+    case SAGA_ACTION_SKIP:
+        skip(m, step);
+        break;
+    case SAGA_ACTION_UNDO_DONE:
+        operation_succeeded(m, step, SAGA_PHASE_UNDO, SPAN_NONE);
+        break;
+    default:
+        backward_waive(m, step);
+        break;
+    }
+}
+
+static bool decidable(const struct machine *m, int16_t step, enum saga_action action)
+{
+    if (action == SAGA_ACTION_UNDO_DONE || action == SAGA_ACTION_WAIVE)
+        return undo_is_decidable(m, step);
+    if (action == SAGA_ACTION_SKIP &&
+        (step == m->def->pivot || m->state->status != SAGA_STATUS_RUNNING))
+        return false;
+    if (action == SAGA_ACTION_FAIL && machine_def(m, step)->kind == SAGA_KIND_WAIT)
+        return false;
+    return do_is_decidable(m, step);
+}
+
+static void decide_step(struct machine *m, int16_t step, enum saga_action action)
+{
+    bool undo = action == SAGA_ACTION_UNDO_DONE || action == SAGA_ACTION_WAIVE;
+    enum saga_phase phase = undo ? SAGA_PHASE_UNDO : SAGA_PHASE_DO;
+    machine_about(m, step, phase);
+    if (said_before(m, step, wanted_status(action)))
+        duplicate(m);
+    else if (saga_status_terminal(m->state->status))
+        not_allowed_at_status(m);
+    else if (!decidable(m, step, action))
+        not_allowed(m, arena_printf(m->arena, "the step is %s",
+                                    saga_step_status_name(machine_step(m, step)->status))
+                           .ptr);
+    else if (take_row(m, step, phase))
+        decide(m, step, action);
+}
+
+/* ---- dispatch ---- */
+
+static const char *const TYPES[] = {
+    [0] = "",
+    [SAGA_ACTION_CANCEL] = "operator.cancel",
+    [SAGA_ACTION_PAUSE] = "operator.pause",
+    [SAGA_ACTION_RESUME] = "operator.resume",
+    [SAGA_ACTION_RETRY] = "operator.retry",
+    [SAGA_ACTION_CLOSE] = "operator.close",
+    [SAGA_ACTION_COMPLETE] = "operator.complete",
+    [SAGA_ACTION_FAIL] = "operator.fail",
+    [SAGA_ACTION_SKIP] = "operator.skip",
+    [SAGA_ACTION_UNDO_DONE] = "operator.undo_done",
+    [SAGA_ACTION_WAIVE] = "operator.waive",
+};
+
+static void act_on_saga(struct machine *m, enum saga_action action)
+{
+    switch ((int)action) {
+    case SAGA_ACTION_CANCEL:
+        cancel(m);
+        break;
+    case SAGA_ACTION_PAUSE:
+    case SAGA_ACTION_RESUME:
+        pause_or_resume(m, action == SAGA_ACTION_PAUSE);
+        break;
+    case SAGA_ACTION_RETRY:
+        retry_all(m);
+        break;
+    case SAGA_ACTION_CLOSE:
+        close_saga(m);
+        break;
+    default:
+        not_allowed(m, "it needs the name of a step");
+        break;
+    }
+}
+
+static void act_on_step(struct machine *m, enum saga_action action, int16_t step)
+{
+    if (action == SAGA_ACTION_RETRY)
+        retry_one(m, step);
+    else if (action >= SAGA_ACTION_COMPLETE)
+        decide_step(m, step, action);
+    else
+        not_allowed(m, "it is an action of the saga, not of a step");
+}
+
+void event_operator(struct machine *m)
+{
+    enum saga_action action = m->event->operator_.action;
+    struct span name = m->event->operator_.step;
+    m->out->type = TYPES[action];
+    if (saga_action_needs_reason(action) && m->event->reason.len == 0) {
+        machine_refuse(m, SAGA_REFUSAL_REASON_MISSING,
+                       arena_printf(m->arena, "%s needs a reason", saga_action_name(action)),
+                       SPAN_LIT("say why: it stands in the journal for good"));
+        return;
+    }
+    if (span_is_none(name)) {
+        act_on_saga(m, action);
+        return;
+    }
+    int16_t step = saga_definition_find(m->def, name);
+    if (step > SAGA_STEP_ROOT)
+        act_on_step(m, action, step);
+    else
+        machine_refuse(m, SAGA_REFUSAL_STEP_NOT_FOUND,
+                       arena_printf(m->arena, "no step \"%.*s\" in %.*s version %u", SPAN_ARG(name),
+                                    SPAN_ARG(m->def->name), m->def->version),
+                       SPAN_NONE);
+}

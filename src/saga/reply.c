@@ -1,0 +1,211 @@
+/*
+ * saga/reply.c - an answer to a command, or the lack of one (S-4 to S-8, S-14).
+ */
+#include "saga/machine.h"
+
+#define IN_PROGRESS_TIMES_MAX       10 /* timeouts that `in_progress` may stretch one try to (S-6) */
+#define GENERATIONS_LOOKED_BACK_MAX 1000 /* of one operation, for a very late reply */
+
+static bool older_generation(const struct machine *m, int16_t step, enum saga_phase phase,
+                             struct id command_id, bool *older_number)
+{
+    const struct saga_operation *operation = machine_operation(m, step, phase);
+    for (uint16_t number = operation->number; number >= 1; number--) {
+        struct span key = operation_key(m->def, m->state->id, step, phase, number, m->arena);
+        for (uint16_t back = 0; back < operation->generation && back < GENERATIONS_LOOKED_BACK_MAX;
+             back++) {
+            uint16_t generation = (uint16_t)(operation->generation - back);
+            if (id_equal(operation_event_id(key, generation), command_id)) {
+                *older_number = number != operation->number;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool machine_find_operation(const struct machine *m, struct id command_id,
+                            struct found_operation *out)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        for (int16_t i = 1; i < (int16_t)m->def->step_count; i++) {
+            for (int phase = SAGA_PHASE_DO; phase <= SAGA_PHASE_UNDO; phase++) {
+                const struct saga_operation *operation =
+                    machine_operation(m, i, (enum saga_phase)phase);
+                bool newest = id_equal(operation->event_id, command_id);
+                bool older_number = false;
+                if (operation->generation == 0)
+                    continue;
+                if (pass == 0 ? !newest
+                              : !older_generation(m, i, (enum saga_phase)phase, command_id,
+                                                  &older_number))
+                    continue;
+                *out = (struct found_operation){i, (enum saga_phase)phase, newest, older_number};
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* ---- what changes nothing (S-7) ---- */
+
+static void late(struct machine *m, struct saga_operation *operation)
+{
+    if (operation->late_noted || saga_status_terminal(m->state->status)) {
+        m->out->verdict = SAGA_LATE;
+        return;
+    }
+    operation->late_noted = true;
+    m->out->type = "reply.late";
+    m->changed = true;
+}
+
+static void contradiction(struct machine *m, const struct found_operation *found)
+{
+    struct saga_operation *operation = machine_operation(m, found->step, found->phase);
+    if (operation->contradicted) {
+        late(m, operation);
+        return;
+    }
+    if (saga_status_terminal(m->state->status)) {
+        m->out->verdict = SAGA_CONTRADICTION;
+        return;
+    }
+    operation->contradicted = true;
+    m->out->type = "reply.contradiction";
+    machine_effect(m, SAGA_EFFECT_DEAD_LETTER, found->step, found->phase)->event_id =
+        m->event->reply.command_id;
+}
+
+/* ---- ok ---- */
+
+static void settle(struct machine *m, const struct found_operation *found)
+{
+    enum saga_step_status status = machine_step(m, found->step)->status;
+    if (status == SAGA_STEP_SENT || status == SAGA_STEP_UNDO_SENT)
+        operation_settle_row(m, found->step, found->phase);
+    operation_succeeded(m, found->step, found->phase, m->event->reply.data);
+}
+
+/* The undo may have begun: then it is on its way, whatever this ok says (S-14). */
+static void late_ok_of_do(struct machine *m, const struct found_operation *found)
+{
+    struct saga_step_state *state = machine_step(m, found->step);
+    struct saga_operation *operation = &state->operation[SAGA_PHASE_DO];
+    bool given_up = operation->given_up && !found->older_number;
+    bool ended_in_doubt =
+        state->effect == SAGA_STEP_POSSIBLE_EFFECT &&
+        (state->status == SAGA_STEP_IN_DOUBT || state->status == SAGA_STEP_REJECTED);
+    bool waited_for = state->status == SAGA_STEP_REJECTED &&
+                      m->state->status == SAGA_STATUS_RUNNING && !state->passed_over;
+    const struct saga_step_def *def = machine_def(m, found->step);
+    bool has_effect_none =
+        state->effect == SAGA_STEP_NO_EFFECT && !def->readonly && !def->undo_none;
+    if (!saga_status_terminal(m->state->status) && given_up && (ended_in_doubt || waited_for))
+        settle(m, found);
+    else if (has_effect_none)
+        contradiction(m, found);
+    else
+        late(m, operation);
+}
+
+static void ok(struct machine *m, const struct found_operation *found)
+{
+    struct saga_step_state *state = machine_step(m, found->step);
+    struct saga_operation *operation = &state->operation[found->phase];
+    bool undo = found->phase == SAGA_PHASE_UNDO;
+    bool parked = state->status == SAGA_STEP_UNDO_PARKED && operation->given_up;
+    bool open = undo ? state->status == SAGA_STEP_UNDO_SENT ||
+                           state->status == SAGA_STEP_UNDO_BACKOFF || parked
+                     : saga_step_open(state->status);
+    if (open && !found->older_number)
+        settle(m, found);
+    else if (undo)
+        late(m, operation);
+    else
+        late_ok_of_do(m, found);
+}
+
+/* ---- anything else ---- */
+
+/* The command's try is open: it was sent, or waits to be sent again because nobody answered. */
+static bool waits_for_answer(const struct machine *m, const struct found_operation *found)
+{
+    const struct saga_step_state *state = machine_step(m, found->step);
+    const struct saga_operation *operation = &state->operation[found->phase];
+    enum saga_outcome outcome = m->event->reply.outcome;
+    bool undo = found->phase == SAGA_PHASE_UNDO;
+    enum saga_step_status sent = undo ? SAGA_STEP_UNDO_SENT : SAGA_STEP_SENT;
+    enum saga_step_status backoff = undo ? SAGA_STEP_UNDO_BACKOFF : SAGA_STEP_BACKOFF;
+    if (!found->newest)
+        return false;
+    if (state->status == sent)
+        return outcome != SAGA_OUTCOME_UNKNOWN || m->event->reply.from_owner ||
+               operation->last == SAGA_OUTCOME_IN_PROGRESS;
+    if (operation->last != SAGA_OUTCOME_UNKNOWN || outcome != SAGA_OUTCOME_REJECTED)
+        return false;
+    /* S-18: a pivot that was given up on is asked about until there is a definite answer. */
+    bool pivot = !undo && found->step == m->def->pivot && state->status == SAGA_STEP_IN_DOUBT &&
+                 m->state->status == SAGA_STATUS_RUNNING;
+    return state->status == backoff || pivot;
+}
+
+static void failed(struct machine *m, const struct found_operation *found)
+{
+    struct saga_operation *operation = machine_operation(m, found->step, found->phase);
+    enum saga_step_status status = machine_step(m, found->step)->status;
+    if (status == SAGA_STEP_SENT || status == SAGA_STEP_UNDO_SENT)
+        operation_settle_row(m, found->step, found->phase);
+    operation_failure(m, operation, m->event->reply.code, m->event->reply.message);
+    operation_try_failed(m, found->step, found->phase, m->event->reply.outcome,
+                         m->event->reply.retry_after_ms);
+}
+
+/* S-6: somebody works on it; the deadline starts anew, but not for ever. */
+static void in_progress(struct machine *m, const struct found_operation *found)
+{
+    struct saga_operation *operation = machine_operation(m, found->step, found->phase);
+    const struct saga_step_def *def = machine_def(m, found->step);
+    bool undo = found->phase == SAGA_PHASE_UNDO;
+    int64_t timeout_ms = operation_timeout(m, found->step, found->phase);
+    int64_t within_ms = undo ? def->undo_retry.within_ms : def->retry.within_ms;
+    int64_t latest_ms = operation->sent_ms + IN_PROGRESS_TIMES_MAX * timeout_ms;
+    if (within_ms != SAGA_NO_LIMIT && operation->first_sent_ms + within_ms < latest_ms)
+        latest_ms = operation->first_sent_ms + within_ms;
+    int64_t due_ms = m->now_ms + timeout_ms;
+    operation_settle_row(m, found->step, found->phase);
+    operation->last = SAGA_OUTCOME_IN_PROGRESS;
+    operation->due_ms = due_ms < latest_ms ? due_ms : latest_ms;
+}
+
+static const char *entry_type(enum saga_phase phase, enum saga_outcome outcome)
+{
+    static const char *const TYPES[2][6] = {
+        {"", "step.ok", "step.rejected", "step.transient", "step.unknown", "step.in_progress"},
+        {"", "undo.ok", "undo.rejected", "undo.transient", "undo.unknown", "undo.in_progress"},
+    };
+    return TYPES[phase][outcome];
+}
+
+void event_reply(struct machine *m)
+{
+    struct found_operation found;
+    if (!machine_find_operation(m, m->event->reply.command_id, &found)) {
+        m->out->verdict = SAGA_UNMATCHED;
+        return;
+    }
+    struct saga_operation *operation = machine_operation(m, found.step, found.phase);
+    machine_about(m, found.step, found.phase);
+    m->out->type = entry_type(found.phase, m->event->reply.outcome);
+    if (found.newest)
+        operation->no_consumer = m->event->reply.no_consumer;
+    if (m->event->reply.outcome == SAGA_OUTCOME_OK)
+        ok(m, &found);
+    else if (!waits_for_answer(m, &found))
+        late(m, operation);
+    else if (m->event->reply.outcome == SAGA_OUTCOME_IN_PROGRESS)
+        in_progress(m, &found);
+    else
+        failed(m, &found);
+}
