@@ -450,6 +450,11 @@ static void act_on_verdict(struct batch *batch, struct batch_event *event)
         add_dead_letter(batch, event, SPAN_LIT("unmatched"),
                         SPAN_LIT("a reply to a command that its saga never sent"));
         break;
+    case SAGA_CONTRADICTION:
+        doubt(batch, event->saga);
+        add_dead_letter(batch, event, SPAN_LIT("contradiction"),
+                        SPAN_LIT("an ended saga is told of an effect that was denied before"));
+        break;
     case SAGA_LATE:
     case SAGA_REFUSED:
         doubt(batch, event->saga);

@@ -47,6 +47,7 @@ static const char *disposition_of(const struct batch_event *event)
     case SAGA_LATE:
         return "late";
     case SAGA_UNMATCHED:
+    case SAGA_CONTRADICTION:
         return "unmatched";
     case SAGA_REFUSED:
         return "invalid";

@@ -1,0 +1,251 @@
+/*
+ * tests/golden/scenario.c - from a line of a scenario to an event, and its transition checked every way
+ * there is: the state's invariants, the stored form there and back, the fold of its journal entry.
+ */
+#include "tests/golden/scenario.h"
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "saga/machine.h"
+
+#define EPOCH_MS INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
+#define LINE_BYTES 600
+
+void scenario_init(struct scenario *s, const struct saga_definition *def, struct arena *arena)
+{
+    struct id id = {{0x01, 0x9b, 0x76, 0xda, 0xa8, 0, 0x70, 0, 0x80, [15] = 1}};
+    *s = (struct scenario){.def = def, .arena = arena, .now_ms = EPOCH_MS};
+    saga_state_init(&s->state, def, id, arena);
+    saga_state_init(&s->folded, def, id, arena);
+}
+
+static struct span word(struct span *rest)
+{
+    while (rest->len && *rest->ptr == ' ')
+        rest->ptr++, rest->len--;
+    struct span out = {rest->ptr, 0};
+    while (out.len < rest->len && out.ptr[out.len] != ' ')
+        out.len++;
+    rest->ptr += out.len;
+    rest->len -= out.len;
+    while (rest->len && *rest->ptr == ' ')
+        rest->ptr++, rest->len--;
+    return out;
+}
+
+/* ---- rows as the store would have them ---- */
+
+static void forget_row(struct scenario *s, struct id event_id)
+{
+    for (size_t i = 0; i < s->outbox_count; i++) {
+        if (id_equal(s->outbox[i].event_id, event_id))
+            s->outbox[i--] = s->outbox[--s->outbox_count];
+    }
+}
+
+static const char *follow_rows(struct scenario *s, const struct saga_effects *effects)
+{
+    for (size_t i = 0; i < effects->count; i++) {
+        const struct saga_effect *effect = &effects->items[i];
+        size_t before = s->outbox_count;
+        if (effect->type == SAGA_EFFECT_SEND)
+            s->outbox[s->outbox_count++] = (struct saga_row){effect->event_id, true};
+        if (effect->type == SAGA_EFFECT_SETTLE || effect->type == SAGA_EFFECT_WITHDRAW)
+            forget_row(s, effect->event_id);
+        if (effect->type == SAGA_EFFECT_WITHDRAW && s->outbox_count == before)
+            return "BROKEN: a row is withdrawn that is not there";
+    }
+    return NULL;
+}
+
+static void show_rows(struct scenario *s, struct saga_event *event)
+{
+    bool shown = event->type == SAGA_EVENT_TIMER || event->type == SAGA_EVENT_OPERATOR ||
+                 event->type == SAGA_EVENT_ADOPTED;
+    if (s->rows == SCENARIO_ROWS_GONE)
+        s->outbox_count = 0;
+    for (size_t i = 0; i < s->outbox_count; i++)
+        s->outbox[i].owned = s->rows == SCENARIO_ROWS_OWNED;
+    event->rows = shown ? s->outbox : NULL;
+    event->row_count = shown ? s->outbox_count : 0;
+}
+
+/* ---- lines ---- */
+
+static bool command_of(struct scenario *s, struct span name, struct id *out)
+{
+    enum saga_phase phase = SAGA_PHASE_DO;
+    unsigned generation = 0;
+    const char *at = memchr(name.ptr, '@', name.len);
+    if (at) {
+        generation = (unsigned)strtoul(at + 1, NULL, 10);
+        name.len = (size_t)(at - name.ptr);
+    }
+    if (name.len && name.ptr[name.len - 1] == '!') {
+        phase = SAGA_PHASE_UNDO;
+        name.len--;
+    }
+    int16_t step = saga_definition_find(s->def, name);
+    if (step == SAGA_STEP_NONE)
+        return false;
+    const struct saga_operation *operation = &s->state.steps[step].operation[phase];
+    *out = operation->event_id;
+    if (generation)
+        *out = operation_event_id(operation_key(s->def, s->state.id, step, phase, 1, s->arena),
+                                  (uint16_t)generation);
+    return true;
+}
+
+static const char *reply(struct scenario *s, struct span outcome, struct span rest,
+                         struct saga_event *event)
+{
+    struct span step = word(&rest);
+    event->type = SAGA_EVENT_REPLY;
+    event->reply.from_owner = true;
+    if (!saga_outcome_from(outcome, &event->reply.outcome) ||
+        !command_of(s, step, &event->reply.command_id))
+        return "BAD LINE: no such event or step";
+    if (event->reply.outcome == SAGA_OUTCOME_OK)
+        event->reply.data = rest.len ? rest : SPAN_NONE;
+    else
+        event->reply.code = rest.len ? rest : SPAN_LIT("some_code");
+    return NULL;
+}
+
+static const char *operator_(struct span action, struct span rest, struct saga_event *event)
+{
+    struct span step = word(&rest);
+    char name[20] = {0};
+    for (size_t i = 0; i < action.len && i < sizeof name - 1; i++)
+        name[i] = action.ptr[i] == '_' ? '-' : action.ptr[i];
+    event->type = SAGA_EVENT_OPERATOR;
+    event->actor = SPAN_LIT("ann");
+    event->reason = SPAN_LIT("because");
+    event->operator_.step = step.len ? step : SPAN_NONE;
+    event->operator_.data = rest.len ? rest : SPAN_NONE;
+    return saga_action_from(span_of(name), &event->operator_.action) ? NULL
+                                                                     : "BAD LINE: no such action";
+}
+
+static const char *start(struct scenario *s, bool delayed, struct span rest,
+                         struct saga_event *event)
+{
+    event->type = SAGA_EVENT_START;
+    if (delayed && !duration_parse(word(&rest), &event->start.delay_ms))
+        return "BAD LINE: not a duration";
+    event->start.input = rest.len ? rest : SPAN_NONE;
+    event->saga_id = s->state.id;
+    return NULL;
+}
+
+static const char *wake(struct scenario *s, struct saga_event *event)
+{
+    int64_t wake_ms = saga_wake_ms(s->def, &s->state);
+    if (wake_ms == 0)
+        return "nothing is due, ever";
+    if (wake_ms > s->now_ms)
+        s->now_ms = wake_ms;
+    event->type = SAGA_EVENT_TIMER;
+    return NULL;
+}
+
+static const char *parse(struct scenario *s, struct span line, struct saga_event *event)
+{
+    struct span rest = line;
+    struct span verb = word(&rest);
+    if (span_is(verb, "start") || span_is(verb, "start_in"))
+        return start(s, span_is(verb, "start_in"), rest, event);
+    if (span_is(verb, "timer"))
+        return wake(s, event);
+    if (span_is(verb, "due")) {
+        event->type = SAGA_EVENT_TIMER;
+        return NULL;
+    }
+    if (span_is(verb, "handed_over") || span_is(verb, "adopted")) {
+        event->type = span_is(verb, "adopted") ? SAGA_EVENT_ADOPTED : SAGA_EVENT_HANDED_OVER;
+        return command_of(s, word(&rest), &event->row.command_id) ? NULL : "BAD LINE: no such step";
+    }
+    enum saga_outcome outcome;
+    return saga_outcome_from(verb, &outcome) ? reply(s, verb, rest, event)
+                                             : operator_(verb, rest, event);
+}
+
+/* ---- checks ---- */
+
+static const char *check_stored_form(struct scenario *s)
+{
+    struct saga_state back;
+    struct span bytes = saga_state_encode(s->def, &s->state, s->arena);
+    if (saga_state_decode(s->def, bytes, s->arena, &back) != ERR_OK)
+        return "BROKEN: the stored state can't be read back";
+    if (!span_equal(bytes, saga_state_encode(s->def, &back, s->arena)))
+        return "BROKEN: the stored state changes when it is read and written again";
+    return span_equal(bytes, saga_state_encode(s->def, &s->folded, s->arena))
+               ? NULL
+               : "BROKEN: I-1: folding the journal gives another state";
+}
+
+static const char *commit(struct scenario *s, const struct saga_event *event,
+                          struct saga_transition *transition)
+{
+    const char *why;
+    struct span entry = saga_entry_print(s->def, event, &s->state, transition, s->arena);
+    struct hash link = saga_chain(&s->state.chain, entry);
+    json_t *value;
+    struct arena *outer = json_use(s->arena);
+    enum err err = json_read(entry, &value, NULL);
+    json_use(outer);
+    if (err)
+        return "BROKEN: the journal entry is not JSON";
+    if (saga_fold(s->def, &s->folded, entry, transition->next.number, &link, s->arena, &why))
+        return arena_printf(s->arena, "BROKEN: I-1: %s", why).ptr;
+    s->state = transition->next;
+    s->state.chain = link;
+    const char *broken = saga_state_check(s->def, &s->state);
+    if (!broken)
+        broken = follow_rows(s, &transition->effects);
+    return broken ? arena_printf(s->arena, "BROKEN: %s", broken).ptr : check_stored_form(s);
+}
+
+static bool set_the_scene(struct scenario *s, struct span line, const char **problem)
+{
+    struct span rest = line;
+    struct span verb = word(&rest);
+    int64_t by_ms = 0;
+    *problem = NULL;
+    if (span_is(verb, "rows")) {
+        s->rows = span_is(rest, "free")   ? SCENARIO_ROWS_FREE
+                  : span_is(rest, "gone") ? SCENARIO_ROWS_GONE
+                                          : SCENARIO_ROWS_OWNED;
+        return true;
+    }
+    if (!span_is(verb, "later"))
+        return false;
+    if (!duration_parse(rest, &by_ms))
+        *problem = "BAD LINE: not a duration";
+    s->now_ms += by_ms;
+    return true;
+}
+
+const char *scenario_play(struct scenario *s, struct span line)
+{
+    char trace[LINE_BYTES];
+    struct saga_transition transition;
+    struct saga_event event = {.saga_id = s->state.id};
+    const char *problem;
+    if (set_the_scene(s, line, &problem))
+        return problem;
+    problem = parse(s, line, &event);
+    if (problem)
+        return problem;
+    s->now_ms++;
+    event.at_ms = s->now_ms;
+    event.event_id.bytes[15] = (uint8_t)++s->incoming;
+    show_rows(s, &event);
+    saga_step(s->def, &s->state, &event, s->arena, &transition);
+    saga_transition_print(trace, sizeof trace, s->def, &event, &s->state, &transition);
+    if (transition.verdict == SAGA_APPLIED)
+        problem = commit(s, &event, &transition);
+    return problem ? problem : arena_copy(s->arena, span_of(trace)).ptr;
+}

@@ -1,0 +1,44 @@
+/*
+ * tests/golden/scenario.h - a saga file and events, as text; what the core does with them, as text.
+ *
+ *   # a comment, says which rules it shows
+ *   saga: ...                          the saga file, up to the line ---
+ *   ---
+ *   start {"total": 5}                 events, one a line, each followed by what it led to:
+ *     start | none -> running | do reserve/1
+ *   ok reserve {"id": "r-1"}
+ *   ...
+ *
+ * Events: start [JSON] · start_in DURATION [JSON] · ok|rejected|transient|unknown|in_progress STEP[!]
+ * [JSON or code] ("STEP!" is its undo; "STEP@2" answers generation 2) · later DURATION · due (a
+ * wake-up now) · timer (a wake-up when it is due) · lost (wake-up when due, rows are gone) ·
+ * handed_over STEP · adopted STEP · cancel|pause|resume|retry|close · retry|complete|fail|skip|
+ * undo_done|waive STEP [JSON]
+ * Rows: "rows free" makes the rows of the next events free, "rows owned" ours, "rows gone" handed over.
+ */
+#ifndef GOLDEN_SCENARIO_H
+#define GOLDEN_SCENARIO_H
+
+#include "base/arena.h"
+#include "saga/entry.h"
+
+enum scenario_rows { SCENARIO_ROWS_OWNED = 0, SCENARIO_ROWS_FREE, SCENARIO_ROWS_GONE };
+
+struct scenario {
+    const struct saga_definition *def;
+    struct arena *arena;
+    struct saga_state state;
+    struct saga_state folded; /* from the journal alone */
+    int64_t now_ms;
+    enum scenario_rows rows;
+    struct saga_row outbox[SAGA_STEPS_MAX];
+    size_t outbox_count;
+    unsigned incoming;
+};
+
+void scenario_init(struct scenario *scenario, const struct saga_definition *def,
+                   struct arena *arena);
+/* Play one line. The trace, or what is wrong with the line or the core, is the result; NULL: none. */
+const char *scenario_play(struct scenario *scenario, struct span line);
+
+#endif
