@@ -44,21 +44,33 @@ void world_init(struct world *world, const struct world_options *options)
         world_daemon_new(world, i);
 }
 
-void world_release(struct world *world)
-{
-    for (unsigned i = 0; i < WORLD_DAEMONS_MAX; i++)
-        world_daemon_kill(world, i);
-    store_memory_free(world->store);
-    arena_release(&world->arena);
-}
-
-/* ---- the hooks: what a relay would be given ---- */
-
 static void free_row(struct world_row *row)
 {
     arena_release(row->arena);
     free(row->arena);
 }
+
+static void free_daemon(struct world_daemon *daemon)
+{
+    for (size_t i = 0; i < daemon->row_count; i++)
+        free_row(&daemon->rows[i]);
+    free(daemon->rows);
+    engine_free(daemon->engine);
+    engine_definitions_free(daemon->definitions);
+    *daemon = (struct world_daemon){0};
+}
+
+void world_release(struct world *world)
+{
+    for (unsigned i = 0; i < WORLD_DAEMONS_MAX; i++)
+        world_daemon_kill(world, i);
+    for (unsigned i = 0; i < world->dead_count; i++)
+        free_daemon(&world->dead[i]);
+    store_memory_free(world->store);
+    arena_release(&world->arena);
+}
+
+/* ---- the hooks: what a relay would be given ---- */
 
 static void keep_row(struct world_daemon *daemon, const struct store_row *row)
 {
@@ -170,21 +182,13 @@ void world_daemon_new(struct world *world, unsigned at)
     engine_housekeeper_once(daemon->engine);
 }
 
-/*
- * engine_free() ends the heartbeat; a killed daemon does not. So the store is told nothing while it is freed:
- * its answers to whatever is asked then are failures that nobody sees.
- */
 void world_daemon_kill(struct world *world, unsigned at)
 {
-    struct world_daemon *daemon = &world->daemons[at];
-    if (!daemon->alive)
+    if (!world->daemons[at].alive)
         return;
-    for (size_t i = 0; i < daemon->row_count; i++)
-        free_row(&daemon->rows[i]);
-    free(daemon->rows);
-    engine_free_killed(daemon->engine);
-    engine_definitions_free(daemon->definitions);
-    *daemon = (struct world_daemon){0};
+    assert_true(world->dead_count < WORLD_DEAD_MAX);
+    world->dead[world->dead_count++] = world->daemons[at];
+    world->daemons[at] = (struct world_daemon){0};
 }
 
 const struct saga_definition *world_define(struct world *world, const char *yaml)
@@ -196,7 +200,7 @@ const struct saga_definition *world_define(struct world *world, const char *yaml
                                          false, &world->arena, &put, &diagnostics);
     if (err)
         fail_msg("%s: %.*s", err_name(err),
-                 diagnostics.count ? SPAN_ARG(diagnostics.items[0].message) : 0, "");
+                 SPAN_ARG(diagnostics.count ? diagnostics.items[0].message : SPAN_NONE));
     return put.definition;
 }
 

@@ -9,6 +9,7 @@
 #include "store/memory.h"
 
 #define WORLD_DAEMONS_MAX 4
+#define WORLD_DEAD_MAX 16
 #define WORLD_HEARTBEAT_MS 1000
 #define WORLD_HEARTBEAT_TIMEOUT_MS 5000
 
@@ -45,6 +46,8 @@ struct world {
     struct world_options options;
     struct world_daemon daemons[WORLD_DAEMONS_MAX];
     struct arena arena; /* for views; reset by world_view */
+    struct world_daemon dead[WORLD_DEAD_MAX]; /* freed at the end: to free an engine ends its heartbeat */
+    unsigned dead_count;
 };
 
 /* What became of one submission. */

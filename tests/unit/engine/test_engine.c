@@ -1,0 +1,378 @@
+/*
+ * The engine on the store in memory: batches, keys, wake-ups, conflicts between daemons, lost commits,
+ * dead daemons. Every test ends with all journals folded.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "base/json.h"
+#include "tests/lib/world.h"
+
+static const char ORDER[] = "saga: order\n"
+                            "defaults: {timeout: 10s, retry: {attempts: 3, delay: 1s}}\n"
+                            "steps:\n"
+                            "  - {name: reserve, do: stock.item.reserve, undo: stock.item.release}\n"
+                            "  - {name: charge, do: pay.card.charge, undo: pay.card.refund}\n"
+                            "  - {name: ship, do: ship.parcel.send}\n";
+static const char KEYED[] = "saga: keyed\n"
+                            "key: .input.id\n"
+                            "key_reuse: reject\n"
+                            "steps:\n"
+                            "  - {name: ship, do: ship.parcel.send}\n";
+
+static struct world world;
+static const struct saga_definition *order;
+
+static int with_daemons(unsigned daemons)
+{
+    world_init(&world, &(struct world_options){.daemons = daemons});
+    order = world_define(&world, ORDER);
+    return 0;
+}
+
+static int one_daemon(void **state)
+{
+    (void)state;
+    return with_daemons(1);
+}
+
+static int two_daemons(void **state)
+{
+    (void)state;
+    return with_daemons(2);
+}
+
+static int end(void **state)
+{
+    (void)state;
+    const char *wrong = world_check(&world);
+    if (wrong)
+        print_error("%s\n", wrong);
+    world_release(&world);
+    return wrong != NULL;
+}
+
+static struct id start(unsigned daemon)
+{
+    struct world_answer answer;
+    struct id id = world_id(&world);
+    world_start(&world, daemon, world_definition(&world, daemon, "order"), id, "{}", NULL, &answer);
+    world_run(&world, daemon);
+    assert_int_equal(answer.times, 1);
+    assert_int_equal(answer.verdict, SAGA_APPLIED);
+    return id;
+}
+
+static void assert_status(struct id id, const char *status)
+{
+    const struct store_saga *saga = world_saga(&world, id);
+    assert_non_null(saga);
+    if (!span_is(saga->status, status))
+        fail_msg("expected %s, is %.*s", status, SPAN_ARG(saga->status));
+}
+
+static void a_saga_runs_to_its_end(void **state)
+{
+    (void)state;
+    struct id id = start(0);
+    world_answer_all(&world, 0, SAGA_OUTCOME_OK);
+    assert_status(id, "completed");
+    assert_int_equal(world_view(&world).row_count, 0);
+    assert_int_equal(world.daemons[0].ends, 1);
+}
+
+static void a_rejection_undoes_what_was_done(void **state)
+{
+    (void)state;
+    struct id id = start(0);
+    struct store_row row = world_take(&world, 0, "stock.item.reserve");
+    world_reply(&world, 0, &row, SAGA_OUTCOME_OK, "{}", NULL);
+    world_run(&world, 0);
+    row = world_take(&world, 0, "pay.card.charge");
+    world_reply(&world, 0, &row, SAGA_OUTCOME_REJECTED, "card_declined", NULL);
+    world_run(&world, 0);
+    row = world_take(&world, 0, "stock.item.release");
+    world_reply(&world, 0, &row, SAGA_OUTCOME_OK, "{}", NULL);
+    world_run(&world, 0);
+    assert_status(id, "compensated");
+}
+
+static void a_hundred_events_are_one_batch(void **state)
+{
+    struct world_answer answers[100];
+    struct engine_counts counts;
+    (void)state;
+    for (size_t i = 0; i < 100; i++)
+        world_start(&world, 0, order, world_id(&world), "{}", NULL, &answers[i]);
+    engine_worker_once(world.daemons[0].engine, 0, 0);
+    engine_counts(world.daemons[0].engine, &counts);
+    assert_int_equal(counts.batches, 1);
+    for (size_t i = 0; i < 100; i++)
+        assert_int_equal(answers[i].verdict, SAGA_APPLIED);
+    assert_int_equal(world_view(&world).saga_count, 100);
+}
+
+static void the_same_key_gives_the_same_saga_also_within_a_batch(void **state)
+{
+    struct world_answer first, second, third, other;
+    (void)state;
+    struct id id = world_id(&world);
+    world_start(&world, 0, order, id, "{\"a\": 1}", "k-1", &first);
+    world_start(&world, 0, order, world_id(&world), "{\"a\":1}", "k-1", &second);
+    world_run(&world, 0);
+    world_start(&world, 0, order, world_id(&world), "{\"a\": 1}", "k-1", &third);
+    world_start(&world, 0, order, world_id(&world), "{\"a\": 2}", "k-1", &other);
+    world_run(&world, 0);
+    assert_int_equal(first.verdict, SAGA_APPLIED);
+    assert_int_equal(second.verdict, SAGA_DUPLICATE);
+    assert_true(id_equal(second.saga_id, id));
+    assert_int_equal(third.verdict, SAGA_DUPLICATE);
+    assert_true(id_equal(third.saga_id, id));
+    assert_int_equal(other.verdict, SAGA_REFUSED);
+    assert_int_equal(other.refusal, SAGA_REFUSAL_KEY_REUSED);
+    assert_int_equal(world_view(&world).saga_count, 1);
+}
+
+static void a_business_key_is_free_again_when_its_saga_has_ended(void **state)
+{
+    struct world_answer answer;
+    (void)state;
+    const struct saga_definition *keyed = world_define(&world, KEYED);
+    world_start(&world, 0, keyed, world_id(&world), "{\"id\": \"o-1\"}", NULL, &answer);
+    world_run(&world, 0);
+    assert_int_equal(answer.verdict, SAGA_APPLIED);
+    world_start(&world, 0, keyed, world_id(&world), "{\"id\": \"o-1\"}", NULL, &answer);
+    world_run(&world, 0);
+    assert_int_equal(answer.refusal, SAGA_REFUSAL_SAGA_EXISTS);
+    world_answer_all(&world, 0, SAGA_OUTCOME_OK);
+    world_start(&world, 0, keyed, world_id(&world), "{\"id\": \"o-1\"}", NULL, &answer);
+    world_run(&world, 0);
+    assert_int_equal(answer.verdict, SAGA_APPLIED);
+}
+
+static void a_lost_commit_that_was_written_is_found_and_not_doubled(void **state)
+{
+    struct world_answer answer;
+    (void)state;
+    store_memory_fault(world.store, STORE_MEMORY_LOST_AFTER, 1);
+    struct id id = world_id(&world);
+    world_start(&world, 0, order, id, "{}", "k-1", &answer);
+    world_pass(&world, 5000);
+    assert_int_equal(answer.times, 1);
+    assert_int_equal(answer.err, ERR_OK);
+    assert_true(id_equal(answer.saga_id, id));
+    assert_int_equal(world_view(&world).saga_count, 1);
+    assert_true(world.daemons[0].take_ups > 0);
+    world_answer_all(&world, 0, SAGA_OUTCOME_OK);
+    assert_status(id, "completed");
+}
+
+static void a_lost_commit_that_was_not_written_is_done_again(void **state)
+{
+    struct world_answer answer;
+    (void)state;
+    store_memory_fault(world.store, STORE_MEMORY_LOST_BEFORE, 1);
+    struct id id = world_id(&world);
+    world_start(&world, 0, order, id, "{}", NULL, &answer);
+    world_pass(&world, 5000);
+    assert_int_equal(answer.times, 1);
+    assert_int_equal(answer.verdict, SAGA_APPLIED);
+    world_answer_all(&world, 0, SAGA_OUTCOME_OK);
+    assert_status(id, "completed");
+}
+
+static void while_the_database_is_away_events_wait(void **state)
+{
+    struct world_answer answer;
+    (void)state;
+    store_memory_fault(world.store, STORE_MEMORY_UNAVAILABLE, 2);
+    world_start(&world, 0, order, world_id(&world), "{}", NULL, &answer);
+    world_run(&world, 0);
+    world_pass(&world, 20000);
+    assert_int_equal(answer.times, 1);
+    assert_int_equal(answer.verdict, SAGA_APPLIED);
+}
+
+static void two_daemons_on_one_saga_conflict_and_both_events_count_once(void **state)
+{
+    struct world_answer first, second;
+    (void)state;
+    struct id id = start(0);
+    struct store_row row = world_take(&world, 0, "stock.item.reserve");
+    world_operator(&world, 1, id, SAGA_ACTION_PAUSE, NULL, &second);
+    world_run(&world, 1);
+    assert_int_equal(second.verdict, SAGA_APPLIED);
+    world_reply(&world, 0, &row, SAGA_OUTCOME_OK, "{}", &first);
+    world_run(&world, 0);
+    assert_int_equal(first.times, 1);
+    assert_int_equal(first.verdict, SAGA_APPLIED);
+    struct engine_counts counts;
+    engine_counts(world.daemons[0].engine, &counts);
+    assert_int_equal(counts.conflicts, 1);
+    assert_int_equal(world_saga(&world, id)->number, 3);
+}
+
+static void no_answer_in_time_is_tried_again_by_the_wake_up(void **state)
+{
+    (void)state;
+    struct id id = start(0);
+    struct store_row row = world_take(&world, 0, "stock.item.reserve");
+    world_reply(&world, 0, &row, SAGA_OUTCOME_UNKNOWN, "timeout", NULL);
+    world_run(&world, 0);
+    world_pass(&world, 3000);
+    struct store_row again = world_take(&world, 0, "stock.item.reserve");
+    assert_true(id_equal(again.event_id, row.event_id));
+    assert_int_equal(again.retry_count, 1);
+    world_reply(&world, 0, &again, SAGA_OUTCOME_OK, "{}", NULL);
+    world_run(&world, 0);
+    world_answer_all(&world, 0, SAGA_OUTCOME_OK);
+    assert_status(id, "completed");
+}
+
+static void the_rows_of_a_dead_daemon_are_adopted(void **state)
+{
+    (void)state;
+    struct id id = start(0);
+    world_take(&world, 0, "stock.item.reserve");
+    world_daemon_kill(&world, 0);
+    world_daemon_new(&world, 0);
+    world_pass(&world, 3 * WORLD_HEARTBEAT_TIMEOUT_MS);
+    unsigned owner = world_has(&world, 0, "stock.item.reserve") ? 0 : 1;
+    struct store_row row = world_take(&world, owner, "stock.item.reserve");
+    assert_int_equal(row.retry_count, 1);
+    for (int i = 0; i < 4; i++) {
+        world_reply(&world, owner, &row, SAGA_OUTCOME_OK, "{}", NULL);
+        world_run(&world, WORLD_ALL);
+        world_answer_all(&world, 0, SAGA_OUTCOME_OK);
+        world_answer_all(&world, 1, SAGA_OUTCOME_OK);
+    }
+    assert_status(id, "completed");
+}
+
+static void a_reply_to_nothing_is_a_dead_letter(void **state)
+{
+    struct world_answer answer;
+    (void)state;
+    start(0);
+    struct store_row row = world_take(&world, 0, "stock.item.reserve");
+    struct store_row other = row;
+    other.event_id = world_id(&world);
+    world_reply(&world, 0, &other, SAGA_OUTCOME_OK, "{}", &answer);
+    world_run(&world, 0);
+    assert_int_equal(answer.verdict, SAGA_UNMATCHED);
+    assert_int_equal(world_view(&world).dead_letter_count, 1);
+    other.saga_id = world_id(&world);
+    world_reply(&world, 0, &other, SAGA_OUTCOME_OK, "{}", &answer);
+    world_run(&world, 0);
+    assert_int_equal(answer.err, ERR_NOT_FOUND);
+    assert_int_equal(world_view(&world).dead_letter_count, 2);
+}
+
+static void an_action_with_a_key_is_answered_the_same_twice(void **state)
+{
+    struct world_answer first, second, other;
+    (void)state;
+    struct id id = start(0);
+    struct saga_event event = {.type = SAGA_EVENT_OPERATOR, .saga_id = id};
+    event.operator_.action = SAGA_ACTION_PAUSE;
+    struct engine_submission ask = {
+        .event = &event,
+        .request_key = SPAN_LIT("r-1"),
+        .request_fingerprint = hash_of(SPAN_LIT("pause")),
+    };
+    world_submit(&world, 0, &ask, &first);
+    world_submit(&world, 0, &ask, &second);
+    world_run(&world, 0);
+    ask.request_fingerprint = hash_of(SPAN_LIT("something else"));
+    world_submit(&world, 0, &ask, &other);
+    world_run(&world, 0);
+    assert_int_equal(first.verdict, SAGA_APPLIED);
+    assert_true(second.replayed);
+    assert_int_equal(second.answer_status, 202);
+    assert_int_equal(other.err, ERR_INVALID);
+    assert_int_equal(world_saga(&world, id)->number, 2);
+}
+
+static void a_dry_run_changes_nothing(void **state)
+{
+    struct world_answer answer;
+    (void)state;
+    struct id id = start(0);
+    struct saga_event event = {.type = SAGA_EVENT_OPERATOR, .saga_id = id};
+    event.operator_.action = SAGA_ACTION_CANCEL;
+    world_submit(&world, 0, &(struct engine_submission){.event = &event, .dry_run = true}, &answer);
+    world_run(&world, 0);
+    assert_int_equal(answer.verdict, SAGA_APPLIED);
+    assert_status(id, "running");
+    assert_int_equal(world_saga(&world, id)->number, 1);
+}
+
+static void a_full_queue_is_busy_and_takes_nothing(void **state)
+{
+    (void)state;
+    struct world small;
+    world_init(&small, &(struct world_options){.daemons = 1, .queue_events = 2});
+    const struct saga_definition *def = world_define(&small, ORDER);
+    struct saga_event event = {.type = SAGA_EVENT_START};
+    struct engine_submission ask = {.event = &event, .definition = def};
+    enum err err = ERR_OK;
+    unsigned taken = 0;
+    while (err == ERR_OK && taken < 10) {
+        event.saga_id = world_id(&small);
+        err = engine_submit(small.daemons[0].engine, &ask);
+        taken += err == ERR_OK;
+    }
+    assert_int_equal(err, ERR_BUSY);
+    world_run(&small, 0);
+    assert_int_equal(world_view(&small).saga_count, taken);
+    world_release(&small);
+}
+
+static void a_cancel_withdraws_what_is_free(void **state)
+{
+    struct world_answer answer;
+    struct store_session *session = NULL;
+    (void)state;
+    struct id id = start(0);
+    struct store_row row = world_take(&world, 0, "stock.item.reserve");
+    struct store_row_key key = {id, row.event_id};
+    assert_int_equal(store_session_open(world.store, &session), ERR_OK);
+    assert_int_equal(store_let_go(session, world.daemons[0].id, &key, 1), ERR_OK);
+    store_session_close(session);
+    world_operator(&world, 0, id, SAGA_ACTION_CANCEL, NULL, &answer);
+    world_run(&world, 0);
+    assert_status(id, "compensated");
+    assert_int_equal(world_view(&world).row_count, 0);
+}
+
+#define ONE(test) cmocka_unit_test_setup_teardown(test, one_daemon, end)
+#define TWO(test) cmocka_unit_test_setup_teardown(test, two_daemons, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ONE(a_saga_runs_to_its_end),
+        ONE(a_rejection_undoes_what_was_done),
+        ONE(a_hundred_events_are_one_batch),
+        ONE(the_same_key_gives_the_same_saga_also_within_a_batch),
+        ONE(a_business_key_is_free_again_when_its_saga_has_ended),
+        ONE(a_lost_commit_that_was_written_is_found_and_not_doubled),
+        ONE(a_lost_commit_that_was_not_written_is_done_again),
+        ONE(while_the_database_is_away_events_wait),
+        TWO(two_daemons_on_one_saga_conflict_and_both_events_count_once),
+        ONE(no_answer_in_time_is_tried_again_by_the_wake_up),
+        TWO(the_rows_of_a_dead_daemon_are_adopted),
+        ONE(a_reply_to_nothing_is_a_dead_letter),
+        ONE(an_action_with_a_key_is_answered_the_same_twice),
+        ONE(a_dry_run_changes_nothing),
+        ONE(a_full_queue_is_busy_and_takes_nothing),
+        ONE(a_cancel_withdraws_what_is_free),
+    };
+    json_init();
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
