@@ -128,6 +128,12 @@ test: ## everything: unit, contract, integration, sanitizers, a short chaos run;
 	@scripts/setup test
 	@scripts/test-all
 
+# What runs in several threads, for SAN=thread.
+THREADED_BIN = $(filter %/test_threads $(BUILD)/tests/unit/net/% $(BUILD)/tests/unit/outbox/%,$(UNIT_BIN) $(SUITE_BIN))
+.PHONY: threaded
+threaded: $(THREADED_BIN) ## build and run what is threaded (SAN=thread: under the thread sanitizer)
+	@scripts/run-tests $(THREADED_BIN)
+
 .PHONY: suites
 suites: $(SUITE_BIN) ## build and run the contract and integration suites (PostgreSQL of their own)
 	@scripts/run-tests $(SUITE_BIN)
