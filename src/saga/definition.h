@@ -20,20 +20,20 @@
 #include "base/span.h"
 #include "expr/expr.h"
 
-#define SAGA_STEPS_MAX 200      /* without the root */
-#define SAGA_NESTING_MAX 4      /* groups in groups */
+#define SAGA_STEPS_MAX      200 /* without the root */
+#define SAGA_NESTING_MAX    4   /* groups in groups */
 #define SAGA_NAME_BYTES_MAX 63  /* of a saga or step name */
 #define SAGA_TYPE_BYTES_MAX 200 /* of an event type */
-#define SAGA_FIELDS_MAX 100
-#define SAGA_LABELS_MAX 32
-#define SAGA_CODES_MAX 32       /* in one `only` or `except` */
-#define SAGA_KEPT_MAX 64        /* paths kept of one step's output; more: all of it */
+#define SAGA_FIELDS_MAX     100
+#define SAGA_LABELS_MAX     32
+#define SAGA_CODES_MAX      32 /* in one `only` or `except` */
+#define SAGA_KEPT_MAX       64 /* paths kept of one step's output; more: all of it */
 #define SAGA_FILE_BYTES_MAX 1048576
 
 #define SAGA_ATTEMPTS_UNLIMITED 0 /* retry.attempts */
-#define SAGA_NO_LIMIT 0           /* a duration that was not given */
-#define SAGA_STEP_NONE (-1)
-#define SAGA_STEP_ROOT 0
+#define SAGA_NO_LIMIT           0 /* a duration that was not given */
+#define SAGA_STEP_NONE          (-1)
+#define SAGA_STEP_ROOT          0
 
 enum saga_step_kind {
     SAGA_KIND_SEQUENCE = 0, /* `steps`, and the root */
@@ -52,7 +52,7 @@ struct saga_retry {
     double jitter; /* 0..1: the wait is multiplied by something between 1 - jitter and 1 */
     int64_t delay_ms;
     int64_t max_delay_ms;
-    int64_t within_ms; /* SAGA_NO_LIMIT: none */
+    int64_t within_ms;       /* SAGA_NO_LIMIT: none */
     const struct span *only; /* codes of transient replies that are retried; none: all */
     size_t only_count;
     const struct span *except; /* codes that are a definite no */
@@ -108,7 +108,8 @@ struct saga_step_def {
     bool behind_pivot;    /* comes after the pivot in order of the file */
     bool undo_needs_data; /* has an undo without undo_data: keep what was sent and the output */
 
-    /* Of the output, what later expressions (undo_data, output ...) read; the state keeps only this. */
+    /* Of the output, what later expressions (undo_data, output ...) read; the state keeps only
+     * this. */
     bool keep_all;
     const struct saga_kept_path *kept;
     size_t kept_count;
@@ -130,7 +131,7 @@ struct saga_definition {
     size_t label_count;
     const struct saga_field *fields;
     size_t field_count;
-    bool has_fields; /* false: any object is a valid input */
+    bool has_fields;        /* false: any object is a valid input */
     const struct expr *key; /* NULL: none */
     enum saga_key_reuse key_reuse;
     int64_t timeout_ms;        /* SAGA_NO_LIMIT: none */
@@ -147,16 +148,17 @@ int16_t saga_definition_find(const struct saga_definition *def, struct span step
 
 /*
  * What is wrong with a definition that parsed: rules of the language that no single key shows
- * (E201 neither undo nor readonly before the pivot, E203 undo behind the pivot, E204 two pivots,
- * E205 a pivot inside parallel or optional, E130 unknown .input, E131 unknown step, E132 a step that
- * is not before this one or stands in a sibling branch, W120 the output of a step that may be
- * skipped used without `//` ...). Positions are the loader's: a problem names step and key.
+ * (E201 neither undo nor readonly before the pivot, E202 two kinds at once, E203 undo behind the
+ * pivot, E204 two pivots, E205 a pivot inside parallel or optional, E130 unknown .input, E131
+ * unknown step, E132 a step that is not before this one or stands in a sibling branch, W120 the
+ * output of a step that may be skipped used without `//` ...). Positions are the loader's: a
+ * problem names step and key.
  */
 struct saga_problem {
     char code[8];
     bool warning;
-    int16_t step; /* SAGA_STEP_ROOT: the definition itself */
-    const char *key; /* "data", "undo" ...; "" : the step as a whole */
+    int16_t step;            /* SAGA_STEP_ROOT: the definition itself */
+    const char *key;         /* "data", "undo" ...; "" : the step as a whole */
     uint32_t offset, length; /* inside the key's expression; length 0: the whole key */
     char message[240];
     char hint[160]; /* "did you mean .steps.authorise?", or empty */
@@ -168,7 +170,9 @@ typedef void saga_problem_fn(void *ctx, const struct saga_problem *problem);
  * implied pivot (the last step of a definition without one, if it is a `do` with neither undo nor
  * readonly), behind_pivot, the defaults that depend on it (attempts behind the pivot: unlimited
  * unless `attempts_given`), the kept paths, paths; and reports every problem. Returns true if
- * there was no error (warnings are fine).
+ * there was no error (warnings are fine). `steps` is the tree with every name, unique, in its
+ * place, and belongs to the definition from now on; `attempts_given` has an entry per step, true if
+ * the step or the file's `defaults` says `attempts`; NULL: none does.
  */
 bool saga_definition_finish(struct saga_definition *def, struct saga_step_def *steps,
                             const bool *attempts_given, struct arena *arena, saga_problem_fn *fn,

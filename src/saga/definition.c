@@ -1,0 +1,161 @@
+/*
+ * saga/definition.c - finding steps, valid names, and completing a definition that was read: its
+ * pivot, what stands behind it, the paths of its steps.
+ */
+#include "saga/definition.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "saga/definition_check.h"
+
+#define TYPE_SEGMENTS_MIN 2
+#define TYPE_SEGMENTS_MAX 5
+
+int16_t saga_definition_find(const struct saga_definition *def, struct span step_name)
+{
+    for (size_t i = 1; i < def->step_count; i++) {
+        if (span_equal(def->steps[i].name, step_name))
+            return (int16_t)i;
+    }
+    return SAGA_STEP_NONE;
+}
+
+/* ---- names ---- */
+
+static bool is_lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool name_valid(struct span name, char joint)
+{
+    if (name.len == 0 || name.len > SAGA_NAME_BYTES_MAX || !is_lower(name.ptr[0]))
+        return false;
+    for (size_t i = 1; i < name.len; i++) {
+        if (!is_lower(name.ptr[i]) && !is_digit(name.ptr[i]) && name.ptr[i] != joint)
+            return false;
+    }
+    return true;
+}
+
+bool saga_name_valid(struct span name)
+{
+    return name_valid(name, '-');
+}
+
+bool saga_step_name_valid(struct span name)
+{
+    return name_valid(name, '_');
+}
+
+bool saga_type_valid(struct span event_type)
+{
+    size_t segments = 0;
+    bool at_start = true;
+    if (event_type.len > SAGA_TYPE_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i < event_type.len; i++) {
+        char c = event_type.ptr[i];
+        if (at_start ? !is_lower(c)
+                     : !is_lower(c) && !is_digit(c) && c != '_' && c != '-' && c != '.')
+            return false;
+        segments += at_start;
+        at_start = c == '.';
+    }
+    return !at_start && segments >= TYPE_SEGMENTS_MIN && segments <= TYPE_SEGMENTS_MAX;
+}
+
+struct span saga_type_domain(struct span event_type)
+{
+    const char *dot = event_type.len ? memchr(event_type.ptr, '.', event_type.len) : NULL;
+    return dot ? (struct span){event_type.ptr, (size_t)(dot - event_type.ptr)} : event_type;
+}
+
+/* ---- completing ---- */
+
+void definition_report(struct definition_check *check, struct saga_problem problem,
+                       const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(problem.message, sizeof problem.message, format, args);
+    va_end(args);
+    if (!problem.warning)
+        check->failed = true;
+    check->fn(check->ctx, &problem);
+}
+
+bool definition_is_group(const struct saga_step_def *step)
+{
+    return step->kind == SAGA_KIND_SEQUENCE || step->kind == SAGA_KIND_PARALLEL;
+}
+
+/* Parents stand before children, so a parent's path is always there already. */
+static void set_paths(struct definition_check *check)
+{
+    check->steps[SAGA_STEP_ROOT].path = SPAN_LIT("");
+    for (size_t i = 1; i < check->def->step_count; i++) {
+        struct saga_step_def *step = &check->steps[i];
+        struct span above = check->steps[step->parent].path;
+        step->path = above.len ? arena_printf(check->arena, "%.*s/%.*s", SPAN_ARG(above),
+                                              SPAN_ARG(step->name))
+                               : step->name;
+    }
+}
+
+/* The one convenience: a last step that says nothing of what it is, where a pivot may stand. */
+static bool implied_pivot(const struct definition_check *check, int16_t last)
+{
+    const struct saga_step_def *step = &check->steps[last];
+    return last > SAGA_STEP_ROOT && step->kind == SAGA_KIND_DO && span_is_none(step->undo_type) &&
+           !step->readonly && !step->undo_none && definition_pivot_may_stand(check->steps, last);
+}
+
+static void set_pivot(struct definition_check *check)
+{
+    struct saga_definition *def = check->def;
+    def->pivot = SAGA_STEP_NONE;
+    for (size_t i = 1; i < def->step_count && def->pivot == SAGA_STEP_NONE; i++) {
+        if (check->steps[i].pivot)
+            def->pivot = (int16_t)i;
+    }
+    int16_t last = (int16_t)(def->step_count - 1);
+    if (def->pivot == SAGA_STEP_NONE && implied_pivot(check, last)) {
+        def->pivot = last;
+        check->steps[last].pivot = true;
+    }
+}
+
+static void set_behind(struct definition_check *check, const bool *attempts_given)
+{
+    int16_t pivot = check->def->pivot;
+    if (pivot == SAGA_STEP_NONE)
+        return;
+    for (size_t i = (size_t)pivot + 1; i < check->def->step_count; i++) {
+        check->steps[i].behind_pivot = true;
+        if (attempts_given == NULL || !attempts_given[i])
+            check->steps[i].retry.attempts = SAGA_ATTEMPTS_UNLIMITED;
+    }
+}
+
+bool saga_definition_finish(struct saga_definition *def, struct saga_step_def *steps,
+                            const bool *attempts_given, struct arena *arena, saga_problem_fn *fn,
+                            void *ctx)
+{
+    struct definition_check check = {
+        .def = def, .steps = steps, .arena = arena, .fn = fn, .ctx = ctx};
+    def->steps = steps;
+    check.kept = ARENA_ARRAY(arena, struct saga_kept_path *, def->step_count);
+    set_paths(&check);
+    set_pivot(&check);
+    set_behind(&check, attempts_given);
+    definition_check_steps(&check);
+    definition_check_expressions(&check);
+    return !check.failed;
+}
