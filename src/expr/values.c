@@ -1,0 +1,525 @@
+/*
+ * expr/values.c - what jq's operators do to values: order, arithmetic, indexing, slices.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "expr/internal.h"
+
+double value_double(const json_t *number)
+{
+    return json_is_integer(number) ? (double)json_integer_value(number) : json_real_value(number);
+}
+
+/* A whole number that 64 bits hold exactly is an integer again. */
+json_t *value_of_double(double number)
+{
+    if (isnan(number))
+        return json_null();
+    if (isinf(number))
+        number = number > 0 ? 1.7976931348623157e308 : -1.7976931348623157e308;
+    if (number == floor(number) && fabs(number) < 9007199254740992.0)
+        return json_integer((json_int_t)number);
+    return json_real(number);
+}
+
+/* ---- text ---- */
+
+size_t utf8_length(struct span text)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++)
+        count += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
+    return count;
+}
+
+size_t utf8_offset(struct span text, size_t characters)
+{
+    size_t at = 0;
+    for (; at < text.len; at++) {
+        if (((unsigned char)text.ptr[at] & 0xC0) == 0x80)
+            continue;
+        if (characters-- == 0)
+            break;
+    }
+    return at;
+}
+
+/* ---- order: null < false < true < numbers < strings < arrays < objects ---- */
+
+static int rank(const json_t *value)
+{
+    switch (json_typeof(value)) {
+    case JSON_NULL:
+        return 0;
+    case JSON_FALSE:
+        return 1;
+    case JSON_TRUE:
+        return 2;
+    case JSON_INTEGER:
+    case JSON_REAL:
+        return 3;
+    case JSON_STRING:
+        return 4;
+    case JSON_ARRAY:
+        return 5;
+    case JSON_OBJECT:
+        return 6;
+    }
+    return 7;
+}
+
+static int compare_numbers(const json_t *a, const json_t *b)
+{
+    if (json_is_integer(a) && json_is_integer(b)) {
+        json_int_t x = json_integer_value(a), y = json_integer_value(b);
+        return (x > y) - (x < y);
+    }
+    double x = value_double(a), y = value_double(b);
+    return (x > y) - (x < y);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return span_compare(*(const struct span *)a, *(const struct span *)b);
+}
+
+static size_t sorted_names(json_t *object, struct span *names)
+{
+    const char *name;
+    size_t count = 0;
+    json_t *value;
+    json_object_foreach(object, name, value) names[count++] = span_of(name);
+    qsort(names, count, sizeof *names, compare_names);
+    return count;
+}
+
+json_t *value_sorted_keys(json_t *object)
+{
+    json_t *keys = json_array();
+    size_t size = json_object_size(object);
+    struct span *names = malloc((size + 1) * sizeof *names);
+    ASSERT(names != NULL);
+    sorted_names(object, names);
+    for (size_t i = 0; i < size; i++)
+        json_array_append_new(keys, json_stringn(names[i].ptr, names[i].len));
+    free(names);
+    return keys;
+}
+
+static int compare_objects(const json_t *a, const json_t *b)
+{
+    json_t *left = value_sorted_keys((json_t *)a);
+    json_t *right = value_sorted_keys((json_t *)b);
+    int order = value_compare(left, right);
+    for (size_t i = 0; order == 0 && i < json_array_size(left); i++) {
+        const char *name = json_string_value(json_array_get(left, i));
+        order = value_compare(json_object_get(a, name), json_object_get(b, name));
+    }
+    return order;
+}
+
+static int compare_arrays(const json_t *a, const json_t *b)
+{
+    size_t left = json_array_size(a), right = json_array_size(b);
+    for (size_t i = 0; i < left && i < right; i++) {
+        int order = value_compare(json_array_get(a, i), json_array_get(b, i));
+        if (order)
+            return order;
+    }
+    return (left > right) - (left < right);
+}
+
+int value_compare(const json_t *a, const json_t *b)
+{
+    int left = rank(a), right = rank(b);
+    if (left != right)
+        return left - right;
+    if (left == 3)
+        return compare_numbers(a, b);
+    if (left == 4)
+        return span_compare(json_span(a), json_span(b));
+    if (left == 5)
+        return compare_arrays(a, b);
+    return left == 6 ? compare_objects(a, b) : 0;
+}
+
+/* ---- arithmetic ---- */
+
+static enum err cannot(struct run *run, const struct node *node, const json_t *a, const json_t *b,
+                       const char *what)
+{
+    char left[32], right[32];
+    return run_fail(run, node, "%s (%s) and %s (%s) cannot be %s", value_type(a),
+                    value_show(a, left), value_type(b), value_show(b, right), what);
+}
+
+static enum err overflow(struct run *run, const struct node *node)
+{
+    return run_fail(run, node, "the result does not fit 64 bits");
+}
+
+static enum err add_text(struct run *run, const struct node *node, json_t *a, json_t *b,
+                         json_t **out)
+{
+    struct span left = json_span(a), right = json_span(b);
+    enum err err = run_built(run, node, left.len + right.len);
+    if (err)
+        return err;
+    char *text = malloc(left.len + right.len + 1);
+    ASSERT(text != NULL);
+    memcpy(text, left.ptr, left.len);
+    memcpy(text + left.len, right.ptr, right.len);
+    *out = json_stringn(text, left.len + right.len);
+    free(text);
+    return ERR_OK;
+}
+
+static enum err add(struct run *run, const struct node *node, json_t *a, json_t *b, json_t **out)
+{
+    json_int_t sum;
+    if (json_is_null(a) || json_is_null(b)) {
+        *out = json_is_null(a) ? b : a;
+        return ERR_OK;
+    }
+    if (json_is_integer(a) && json_is_integer(b)) {
+        if (__builtin_add_overflow(json_integer_value(a), json_integer_value(b), &sum))
+            return overflow(run, node);
+        *out = json_integer(sum);
+        return ERR_OK;
+    }
+    if (json_is_number(a) && json_is_number(b)) {
+        *out = value_of_double(value_double(a) + value_double(b));
+        return ERR_OK;
+    }
+    if (json_is_string(a) && json_is_string(b))
+        return add_text(run, node, a, b, out);
+    if (json_is_array(a) && json_is_array(b)) {
+        *out = json_copy(a);
+        json_array_extend(*out, b);
+        return run_built(run, node, 8 * json_array_size(*out));
+    }
+    if (json_is_object(a) && json_is_object(b)) {
+        *out = json_copy(a);
+        json_object_update(*out, b);
+        return run_built(run, node, 16 * json_object_size(*out));
+    }
+    return cannot(run, node, a, b, "added");
+}
+
+static bool has_equal(const json_t *array, const json_t *value)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(array, i, item)
+    {
+        if (value_compare(item, value) == 0)
+            return true;
+    }
+    return false;
+}
+
+static enum err subtract(struct run *run, const struct node *node, json_t *a, json_t *b,
+                         json_t **out)
+{
+    json_int_t difference;
+    if (json_is_integer(a) && json_is_integer(b)) {
+        if (__builtin_sub_overflow(json_integer_value(a), json_integer_value(b), &difference))
+            return overflow(run, node);
+        *out = json_integer(difference);
+    } else if (json_is_number(a) && json_is_number(b)) {
+        *out = value_of_double(value_double(a) - value_double(b));
+    } else if (json_is_array(a) && json_is_array(b)) {
+        size_t i;
+        json_t *item;
+        *out = json_array();
+        json_array_foreach(a, i, item)
+        {
+            if (!has_equal(b, item))
+                json_array_append(*out, item);
+        }
+        return run_built(run, node, json_array_size(a) * (json_array_size(b) + 1));
+    } else {
+        return cannot(run, node, a, b, "subtracted");
+    }
+    return ERR_OK;
+}
+
+static json_t *merge(json_t *a, json_t *b)
+{
+    const char *name;
+    json_t *value;
+    json_t *out = json_copy(a);
+    json_object_foreach(b, name, value)
+    {
+        json_t *old = json_object_get(out, name);
+        if (json_is_object(old) && json_is_object(value))
+            value = merge(old, value);
+        json_object_set(out, name, value);
+    }
+    return out;
+}
+
+static enum err repeat(struct run *run, const struct node *node, json_t *text, double times,
+                       json_t **out)
+{
+    struct span one = json_span(text);
+    *out = json_null();
+    if (times <= 0)
+        return ERR_OK;
+    size_t count = times < 1 ? 1 : (size_t)ceil(times < 1e9 ? times : 1e9);
+    enum err err = run_built(run, node, one.len * count);
+    if (err)
+        return err;
+    char *whole = malloc(one.len * count + 1);
+    ASSERT(whole != NULL);
+    for (size_t i = 0; i < count; i++)
+        memcpy(whole + i * one.len, one.ptr, one.len);
+    *out = json_stringn(whole, one.len * count);
+    free(whole);
+    return ERR_OK;
+}
+
+static enum err multiply(struct run *run, const struct node *node, json_t *a, json_t *b,
+                         json_t **out)
+{
+    json_int_t product;
+    if (json_is_integer(a) && json_is_integer(b)) {
+        if (__builtin_mul_overflow(json_integer_value(a), json_integer_value(b), &product))
+            return overflow(run, node);
+        *out = json_integer(product);
+    } else if (json_is_number(a) && json_is_number(b)) {
+        *out = value_of_double(value_double(a) * value_double(b));
+    } else if (json_is_string(a) && json_is_number(b)) {
+        return repeat(run, node, a, value_double(b), out);
+    } else if (json_is_object(a) && json_is_object(b)) {
+        *out = merge(a, b);
+        return run_built(run, node, 16 * json_object_size(*out));
+    } else {
+        return cannot(run, node, a, b, "multiplied");
+    }
+    return ERR_OK;
+}
+
+static enum err split_text(struct run *run, const struct node *node, json_t *a, json_t *b,
+                           json_t **out)
+{
+    struct span text = json_span(a), by = json_span(b);
+    *out = json_array();
+    if (text.len == 0)
+        return ERR_OK;
+    while (text.len > 0 || by.len > 0) {
+        const char *at = by.len ? memmem(text.ptr, text.len, by.ptr, by.len) : NULL;
+        size_t len = at ? (size_t)(at - text.ptr) : text.len;
+        if (by.len == 0)
+            len = utf8_offset(text, 1);
+        json_array_append_new(*out, json_stringn(text.ptr, len));
+        if (by.len > 0 && at == NULL)
+            break;
+        text.ptr += len + by.len;
+        text.len -= len + by.len;
+    }
+    return run_built(run, node, json_span(a).len + 8 * json_array_size(*out));
+}
+
+static enum err divide(struct run *run, const struct node *node, json_t *a, json_t *b,
+                       json_t **out)
+{
+    if (json_is_string(a) && json_is_string(b))
+        return split_text(run, node, a, b, out);
+    if (!json_is_number(a) || !json_is_number(b))
+        return cannot(run, node, a, b, "divided");
+    if (value_double(b) == 0)
+        return cannot(run, node, a, b, "divided because the divisor is zero");
+    if (json_is_integer(a) && json_is_integer(b) && json_integer_value(b) != -1 &&
+        json_integer_value(a) % json_integer_value(b) == 0)
+        *out = json_integer(json_integer_value(a) / json_integer_value(b));
+    else
+        *out = value_of_double(value_double(a) / value_double(b));
+    return ERR_OK;
+}
+
+static enum err whole(struct run *run, const struct node *node, const json_t *value,
+                      json_int_t *out)
+{
+    double number = value_double(value);
+    if (json_is_integer(value)) {
+        *out = json_integer_value(value);
+        return ERR_OK;
+    }
+    if (fabs(number) >= 9.2e18)
+        return overflow(run, node);
+    *out = (json_int_t)number;
+    return ERR_OK;
+}
+
+static enum err modulo(struct run *run, const struct node *node, json_t *a, json_t *b,
+                       json_t **out)
+{
+    json_int_t x = 0, y = 0;
+    if (!json_is_number(a) || !json_is_number(b))
+        return cannot(run, node, a, b, "divided");
+    enum err err = whole(run, node, a, &x);
+    if (!err)
+        err = whole(run, node, b, &y);
+    if (err)
+        return err;
+    if (y == 0)
+        return cannot(run, node, a, b, "divided (remainder) because the divisor is zero");
+    *out = json_integer(y == -1 ? 0 : x % y);
+    return ERR_OK;
+}
+
+enum err value_operate(struct run *run, const struct node *node, enum operator_kind operator_,
+                       json_t *a, json_t *b, json_t **out)
+{
+    switch (operator_) {
+    case OP_ADD:
+        return add(run, node, a, b, out);
+    case OP_SUB:
+        return subtract(run, node, a, b, out);
+    case OP_MUL:
+        return multiply(run, node, a, b, out);
+    case OP_DIV:
+        return divide(run, node, a, b, out);
+    case OP_MOD:
+        return modulo(run, node, a, b, out);
+    case OP_EQ:
+    case OP_NE:
+    case OP_LT:
+    case OP_LE:
+    case OP_GT:
+    case OP_GE:
+        break;
+    }
+    int order = value_compare(a, b);
+    bool truth = operator_ == OP_EQ   ? order == 0
+                 : operator_ == OP_NE ? order != 0
+                 : operator_ == OP_LT ? order < 0
+                 : operator_ == OP_LE ? order <= 0
+                 : operator_ == OP_GT ? order > 0
+                                      : order >= 0;
+    *out = json_boolean(truth);
+    return ERR_OK;
+}
+
+/* ---- indexing ---- */
+
+static enum err cannot_index(struct run *run, const struct node *node, const json_t *value,
+                             const json_t *key)
+{
+    if (json_is_string(key))
+        return run_fail(run, node, "Cannot index %s with \"%.*s\"", value_type(value),
+                        SPAN_ARG(json_span(key)));
+    return run_fail(run, node, "Cannot index %s with %s", value_type(value), value_type(key));
+}
+
+static json_t *or_null(json_t *value)
+{
+    return value ? value : json_null();
+}
+
+/* jq: the places in an array where another begins. */
+static json_t *indices(const json_t *array, const json_t *part)
+{
+    json_t *out = json_array();
+    size_t size = json_array_size(array), width = json_array_size(part);
+    if (width == 0)
+        return json_null();
+    for (size_t i = 0; i + width <= size; i++) {
+        bool same = true;
+        for (size_t j = 0; j < width && same; j++)
+            same = value_compare(json_array_get(array, i + j), json_array_get(part, j)) == 0;
+        if (same)
+            json_array_append_new(out, json_integer((json_int_t)i));
+    }
+    return out;
+}
+
+enum err value_index(struct run *run, const struct node *node, json_t *value, json_t *key,
+                     json_t **out)
+{
+    if (json_is_null(value) && (json_is_string(key) || json_is_number(key) || json_is_null(key))) {
+        *out = json_null();
+    } else if (json_is_object(value) && json_is_string(key)) {
+        *out = or_null(
+            json_object_getn(value, json_string_value(key), json_string_length(key)));
+    } else if (json_is_array(value) && json_is_number(key)) {
+        double at = floor(value_double(key));
+        double size = (double)json_array_size(value);
+        if (value_double(key) != at && value_double(key) >= 0)
+            at = floor(value_double(key));
+        at += at < 0 ? size : 0;
+        *out = at >= 0 && at < size ? json_array_get(value, (size_t)at) : json_null();
+    } else if (json_is_array(value) && json_is_array(key)) {
+        *out = indices(value, key);
+    } else {
+        return cannot_index(run, node, value, key);
+    }
+    return ERR_OK;
+}
+
+static size_t slice_end(json_t *bound, double size, double fallback, bool up)
+{
+    double at = bound == NULL || json_is_null(bound) ? fallback : value_double(bound);
+    at += at < 0 ? size : 0;
+    at = up ? ceil(at) : floor(at);
+    return at < 0 ? 0 : at > size ? (size_t)size : (size_t)at;
+}
+
+enum err value_slice(struct run *run, const struct node *node, json_t *value, json_t *from,
+                     json_t *to, json_t **out)
+{
+    if ((from && !json_is_number(from) && !json_is_null(from)) ||
+        (to && !json_is_number(to) && !json_is_null(to)))
+        return run_fail(run, node, "Start and end indices of an array slice must be numbers");
+    *out = json_null();
+    if (json_is_null(value))
+        return ERR_OK;
+    bool text = json_is_string(value);
+    if (!text && !json_is_array(value))
+        return run_fail(run, node, "Cannot index %s with object", value_type(value));
+    double size = (double)(text ? utf8_length(json_span(value)) : json_array_size(value));
+    size_t first = slice_end(from, size, 0, false), last = slice_end(to, size, size, true);
+    if (last < first)
+        last = first;
+    if (text) {
+        struct span whole_text = json_span(value);
+        size_t begin = utf8_offset(whole_text, first), end = utf8_offset(whole_text, last);
+        *out = json_stringn(whole_text.ptr + begin, end - begin);
+        return run_built(run, node, end - begin);
+    }
+    *out = json_array();
+    for (size_t i = first; i < last; i++)
+        json_array_append(*out, json_array_get(value, i));
+    return run_built(run, node, 8 * (last - first));
+}
+
+/* ---- sorting ---- */
+
+struct sorted {
+    json_t *key;
+    size_t at;
+};
+
+static int compare_sorted(const void *a, const void *b)
+{
+    const struct sorted *left = a, *right = b;
+    int order = value_compare(left->key, right->key);
+    return order ? order : (left->at > right->at) - (left->at < right->at);
+}
+
+size_t value_sort(json_t *array, json_t *keys, size_t *order)
+{
+    size_t size = json_array_size(array);
+    struct sorted *items = malloc((size + 1) * sizeof *items);
+    ASSERT(items != NULL);
+    for (size_t i = 0; i < size; i++)
+        items[i] = (struct sorted){json_array_get(keys, i), i};
+    qsort(items, size, sizeof *items, compare_sorted);
+    for (size_t i = 0; i < size; i++)
+        order[i] = items[i].at;
+    free(items);
+    return size;
+}
