@@ -2,8 +2,8 @@
  * expr/eval.c - a walk over the tree that gives each value to whoever asked for it.
  *
  * An emit function takes one value and says whether to go on. ERR_INVALID is an error of the
- * expression, which `?` and `//` catch; ERR_LIMIT is a spent budget, which nothing catches; ERR_STOPPED
- * says that somebody has enough (first, any, all).
+ * expression, which `?` and `//` catch; ERR_LIMIT is a spent budget, which nothing catches;
+ * ERR_STOPPED says that somebody has enough (first, any, all).
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "expr/internal.h"
 
 #define BYTES_BUILT_MAX (16 * EXPR_OUTPUT_BYTES_MAX)
-#define EVAL_DEPTH_MAX 400
+#define EVAL_DEPTH_MAX  400
 
 enum err run_fail(struct run *run, const struct node *node, const char *format, ...)
 {
@@ -185,25 +185,22 @@ static enum err iterate(void *ctx, json_t *value)
     size_t i;
     json_t *item;
     if (json_is_array(value)) {
-        json_array_foreach(value, i, item)
-        {
+        json_array_foreach (value, i, item) {
             err = s->emit(s->ctx, item);
             if (err)
                 return err;
         }
     } else if (json_is_object(value)) {
-        json_object_foreach(value, name, item)
-        {
+        json_object_foreach (value, name, item) {
             err = s->emit(s->ctx, item);
             if (err)
                 return err;
         }
     } else {
         char shown[32];
-        return json_is_null(value)
-                   ? run_fail(s->run, s->node, "Cannot iterate over null")
-                   : run_fail(s->run, s->node, "Cannot iterate over %s (%s)", value_type(value),
-                              value_show(value, shown));
+        return json_is_null(value) ? run_fail(s->run, s->node, "Cannot iterate over null")
+                                   : run_fail(s->run, s->node, "Cannot iterate over %s (%s)",
+                                              value_type(value), value_show(value, shown));
     }
     return ERR_OK;
 }
@@ -372,8 +369,7 @@ static enum err join_from(struct step *s, const struct part *stop, struct span b
         return eval_for(s, last->node, s->input, join_value, &join);
     struct arena arena;
     arena_init(&arena);
-    struct span all =
-        arena_printf(&arena, "%.*s%.*s", SPAN_ARG(last->text), SPAN_ARG(behind));
+    struct span all = arena_printf(&arena, "%.*s%.*s", SPAN_ARG(last->text), SPAN_ARG(behind));
     enum err err = join_from(s, last, all);
     arena_release(&arena);
     return err;

@@ -20,10 +20,10 @@
 #include "base/span.h"
 
 #define EXPR_SOURCE_BYTES_MAX 4096
-#define EXPR_DEPTH_MAX 32      /* of the source's nesting */
-#define EXPR_STEPS_MAX 10000   /* of one evaluation */
+#define EXPR_DEPTH_MAX        32    /* of the source's nesting */
+#define EXPR_STEPS_MAX        10000 /* of one evaluation */
 #define EXPR_OUTPUT_BYTES_MAX 1048576
-#define EXPR_VALUES_MAX 100000 /* that one generator may give */
+#define EXPR_VALUES_MAX       100000 /* that one generator may give */
 
 struct expr;
 
@@ -57,8 +57,8 @@ MUST_CHECK enum err expr_eval(const struct expr *expr, const struct expr_input *
 /*
  * The static paths that an expression reads from its root context, for checks at load time and to
  * know which parts of an output must be kept. `.steps.reserve.id` gives {"steps","reserve","id"};
- * where the path becomes dynamic (`.[]`, `.[$i]`, a pipe into a function) it ends: everything below may be
- * read. The whole context (`.`) gives a path of no parts.
+ * where the path becomes dynamic (`.[]`, `.[$i]`, a pipe into a function) it ends: everything below
+ * may be read. The whole context (`.`) gives a path of no parts.
  */
 #define EXPR_PATH_PARTS_MAX 8
 struct expr_path {

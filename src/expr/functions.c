@@ -11,7 +11,6 @@
 #include "base/suggest.h"
 #include "expr/functions.h"
 
-
 /* ---- numbers and text ---- */
 
 VALUE_FUNCTION(length)
@@ -187,8 +186,7 @@ static bool begins(struct span text, struct span part)
 
 static bool ends(struct span text, struct span part)
 {
-    return text.len >= part.len &&
-           memcmp(text.ptr + text.len - part.len, part.ptr, part.len) == 0;
+    return text.len >= part.len && memcmp(text.ptr + text.len - part.len, part.ptr, part.len) == 0;
 }
 
 VALUE_FUNCTION(startswith)
@@ -222,8 +220,8 @@ VALUE_FUNCTION(rtrimstr)
     *out = input;
     if (!json_is_string(input) || !json_is_string(a) || !ends(json_span(input), json_span(a)))
         return ERR_OK;
-    *out = json_stringn(json_string_value(input),
-                        json_string_length(input) - json_string_length(a));
+    *out =
+        json_stringn(json_string_value(input), json_string_length(input) - json_string_length(a));
     return ERR_OK;
 }
 
@@ -289,8 +287,8 @@ VALUE_FUNCTION(error_with)
     struct arena arena;
     arena_init(&arena);
     struct span text = json_is_string(a) ? json_span(a) : json_write(a, &arena);
-    enum err err = run_fail(run, node, "%.*s%s", SPAN_ARG(text),
-                            json_is_string(a) ? "" : " (not a string)");
+    enum err err =
+        run_fail(run, node, "%.*s%s", SPAN_ARG(text), json_is_string(a) ? "" : " (not a string)");
     arena_release(&arena);
     return err;
 }

@@ -8,11 +8,12 @@
 
 /* Not every function needs everything that all are given. */
 #define GIVEN __attribute__((unused))
-#define VALUE_FUNCTION(name)                                                                  \
-    static enum err name(GIVEN struct run *run, GIVEN const struct node *node, GIVEN json_t *input, \
-                         GIVEN json_t *a, GIVEN json_t *b, GIVEN json_t **out)
-#define STREAM_FUNCTION(name)                                                     \
-    static enum err name(struct run *run, const struct node *node, json_t *input, \
+#define VALUE_FUNCTION(name)                                                                       \
+    static enum err name(GIVEN struct run *run, GIVEN const struct node *node,                     \
+                         GIVEN json_t *input, GIVEN json_t *a, GIVEN json_t *b,                    \
+                         GIVEN json_t **out)
+#define STREAM_FUNCTION(name)                                                                      \
+    static enum err name(struct run *run, const struct node *node, json_t *input,                  \
                          emit_function *emit, void *ctx)
 
 extern const struct function FUNCTIONS_ON_VALUES[]; /* functions.c */

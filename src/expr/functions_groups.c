@@ -7,7 +7,6 @@
 #include "base/assert.h"
 #include "expr/functions.h"
 
-
 static enum err not_iterable(struct run *run, const struct node *node, const json_t *input)
 {
     char shown[32];
@@ -29,7 +28,8 @@ static enum err values_of(struct run *run, const struct node *node, json_t *inpu
     if (!json_is_object(input))
         return not_iterable(run, node, input);
     *out = json_array();
-    json_object_foreach(input, name, value) json_array_append(*out, value);
+    json_object_foreach (input, name, value)
+        json_array_append(*out, value);
     return run_built(run, node, 8 * json_array_size(*out));
 }
 
@@ -55,13 +55,17 @@ static enum err has_key(struct run *run, const struct node *node, json_t *of, js
                         json_t **out)
 {
     if (json_is_object(of) && json_is_string(key)) {
-        *out = json_boolean(
-            json_object_getn(of, json_string_value(key), json_string_length(key)) != NULL);
+        *out = json_boolean(json_object_getn(of, json_string_value(key), json_string_length(key)) !=
+                            NULL);
         return ERR_OK;
     }
     if (json_is_array(of) && json_is_number(key)) {
         double at = value_double(key);
         *out = json_boolean(at >= 0 && at < (double)json_array_size(of));
+        return ERR_OK;
+    }
+    if (json_is_null(of) && (json_is_string(key) || json_is_number(key))) {
+        *out = json_false();
         return ERR_OK;
     }
     return run_fail(run, node, "Cannot check whether %s has a %s key", value_type(of),
@@ -84,8 +88,7 @@ static bool contained(const json_t *whole, const json_t *part)
     json_t *item, *other;
     size_t i, j;
     if (json_is_object(whole) && json_is_object(part)) {
-        json_object_foreach((json_t *)part, name, item)
-        {
+        json_object_foreach ((json_t *)part, name, item) {
             other = json_object_get(whole, name);
             if (other == NULL || !contained(other, item))
                 return false;
@@ -93,11 +96,9 @@ static bool contained(const json_t *whole, const json_t *part)
         return true;
     }
     if (json_is_array(whole) && json_is_array(part)) {
-        json_array_foreach(part, i, item)
-        {
+        json_array_foreach (part, i, item) {
             bool found = false;
-            json_array_foreach(whole, j, other)
-            {
+            json_array_foreach (whole, j, other) {
                 found = found || (value_type(other) == value_type(item) && contained(other, item));
             }
             if (!found)
@@ -107,8 +108,8 @@ static bool contained(const json_t *whole, const json_t *part)
     }
     if (json_is_string(whole) && json_is_string(part))
         return json_string_length(part) == 0 ||
-               memmem(json_string_value(whole), json_string_length(whole),
-                      json_string_value(part), json_string_length(part)) != NULL;
+               memmem(json_string_value(whole), json_string_length(whole), json_string_value(part),
+                      json_string_length(part)) != NULL;
     return value_compare(whole, part) == 0;
 }
 
@@ -120,9 +121,9 @@ VALUE_FUNCTION(contains)
                         value_type(input), value_show(input, left), value_type(a),
                         value_show(a, right));
     *out = json_boolean(contained(input, a));
-    return run_built(run, node, json_is_array(input) && json_is_array(a)
-                                    ? json_array_size(input) * json_array_size(a)
-                                    : 1);
+    return run_built(
+        run, node,
+        json_is_array(input) && json_is_array(a) ? json_array_size(input) * json_array_size(a) : 1);
 }
 
 /* ---- sums and orders ---- */
@@ -135,8 +136,7 @@ VALUE_FUNCTION(add)
     *out = json_null();
     if (err)
         return err;
-    json_array_foreach(values, i, item)
-    {
+    json_array_foreach (values, i, item) {
         err = value_operate(run, node, OP_ADD, *out, item, out);
         if (err)
             return err;
@@ -154,8 +154,7 @@ static enum err extreme(struct run *run, const struct node *node, json_t *input,
         return run_fail(run, node, "%s (%s) cannot be iterated over", value_type(input),
                         value_show(input, shown));
     *out = json_null();
-    json_array_foreach(input, i, item)
-    {
+    json_array_foreach (input, i, item) {
         int order = i == 0 ? 1 : sign * value_compare(item, *out);
         if (order > 0 || (order == 0 && sign > 0))
             *out = item;
@@ -178,8 +177,8 @@ static enum err sorted(struct run *run, const struct node *node, json_t *input, 
 {
     char shown[32];
     if (!json_is_array(input))
-        return run_fail(run, node, "%s (%s) cannot be %s, as it is not an array",
-                        value_type(input), value_show(input, shown), group ? "grouped" : "sorted");
+        return run_fail(run, node, "%s (%s) cannot be %s, as it is not an array", value_type(input),
+                        value_show(input, shown), group ? "grouped" : "sorted");
     size_t size = json_array_size(input);
     size_t *order = malloc((size + 1) * sizeof *order);
     ASSERT(order != NULL);
@@ -212,7 +211,8 @@ VALUE_FUNCTION(unique)
     return sorted(run, node, input, input, false, true, out);
 }
 
-/* What `f` gives for each element; an element may give several values, which then count as one list. */
+/* What `f` gives for each element; an element may give several values, which then count as one
+ * list. */
 static enum err keys_by(struct run *run, const struct node *node, json_t *input, json_t **keys_out)
 {
     size_t i;
@@ -220,8 +220,7 @@ static enum err keys_by(struct run *run, const struct node *node, json_t *input,
     *keys_out = json_array();
     if (!json_is_array(input))
         return ERR_OK;
-    json_array_foreach(input, i, item)
-    {
+    json_array_foreach (input, i, item) {
         enum err err = run_collect(run, node, node->left, item, &key);
         if (err)
             return err;
@@ -266,8 +265,7 @@ static void flatten_into(json_t *out, const json_t *array, double depth)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(array, i, item)
-    {
+    json_array_foreach (array, i, item) {
         if (json_is_array(item) && depth > 0)
             flatten_into(out, item, depth - 1);
         else
@@ -297,8 +295,7 @@ static enum err joined(struct run *run, const struct node *node, json_t *values,
     json_t *item;
     char shown[32];
     text_init(&text, arena);
-    json_array_foreach(values, i, item)
-    {
+    json_array_foreach (values, i, item) {
         if (i > 0)
             text_raw(&text, by);
         if (json_is_array(item) || json_is_object(item))
@@ -333,11 +330,14 @@ static enum err entries(struct run *run, const struct node *node, json_t *input,
     const char *name;
     json_t *value;
     char shown[32];
-    if (!json_is_object(input))
+    size_t i;
+    if (!json_is_object(input) && !json_is_array(input))
         return run_fail(run, node, "%s (%s) has no keys", value_type(input),
                         value_show(input, shown));
     *out = json_array();
-    json_object_foreach(input, name, value)
+    json_array_foreach (input, i, value)
+        json_array_append_new(*out, json_pack("{s:i, s:O}", "key", (int)i, "value", value));
+    json_object_foreach (input, name, value)
         json_array_append_new(*out, json_pack("{s:s, s:O}", "key", name, "value", value));
     return run_built(run, node, 64 * json_array_size(*out));
 }
@@ -388,8 +388,7 @@ static enum err object_of(struct run *run, const struct node *node, json_t *list
     *out = json_object();
     if (err)
         return err;
-    json_array_foreach(values, i, entry)
-    {
+    json_array_foreach (values, i, entry) {
         err = from_entry(run, node, *out, entry);
         if (err)
             return err;
@@ -410,8 +409,7 @@ static enum err mapped(struct run *run, const struct node *node, json_t *input, 
     *out = json_array();
     if (err)
         return err;
-    json_array_foreach(values, i, item)
-    {
+    json_array_foreach (values, i, item) {
         err = run_collect(run, node, node->left, item, &results);
         if (err)
             return err;
@@ -526,8 +524,7 @@ static enum err any_or_all(struct run *run, const struct node *node, json_t *inp
     enum err err = values_of(run, node, input, &values);
     if (err)
         return err;
-    json_array_foreach(values, i, item)
-    {
+    json_array_foreach (values, i, item) {
         err = node->left ? eval(run, node->left, item, take_wanted, &t) : take_wanted(&t, item);
         err = until_stopped(run, err, &t);
         run->depth = depth;

@@ -33,7 +33,19 @@ enum node_kind {
 
 enum literal_kind { LITERAL_NULL = 1, LITERAL_TRUE, LITERAL_FALSE, LITERAL_NUMBER, LITERAL_STRING };
 
-enum operator_kind { OP_ADD = 1, OP_SUB, OP_MUL, OP_DIV, OP_MOD, OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE };
+enum operator_kind {
+    OP_ADD = 1,
+    OP_SUB,
+    OP_MUL,
+    OP_DIV,
+    OP_MOD,
+    OP_EQ,
+    OP_NE,
+    OP_LT,
+    OP_LE,
+    OP_GT,
+    OP_GE
+};
 
 struct function;
 

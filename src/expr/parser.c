@@ -396,8 +396,8 @@ static struct node *parse_dot(struct parser *p)
     struct token quote = p->token;
     struct node *name = parse_string(p);
     if (name->kind == NODE_LITERAL)
-        return field_of(p, node, name->text, node->offset, quote.offset - node->offset +
-                                                               name->length);
+        return field_of(p, node, name->text, node->offset,
+                        quote.offset - node->offset + name->length);
     return two(p, NODE_INDEX, node, name);
 }
 
@@ -435,10 +435,11 @@ static struct node *parse_primary(struct parser *p)
     case TOKEN_END:
         break;
     }
-    fail_at(p, &token, token.kind == TOKEN_END ? "something is missing at the end"
-                       : span_is(token.text, "..")
-                           ? "\"..\" is not part of this language: every expression must end"
-                           : "an expression is expected here");
+    fail_at(p, &token,
+            token.kind == TOKEN_END ? "something is missing at the end"
+            : span_is(token.text, "..")
+                ? "\"..\" is not part of this language: every expression must end"
+                : "an expression is expected here");
     return nothing(p);
 }
 
@@ -548,8 +549,8 @@ static struct node *parse_negate(struct parser *p)
     return ended(p, minus);
 }
 
-static bool accept_operator(struct parser *p, const char *const *names, const enum operator_kind *kinds,
-                            size_t count, enum operator_kind *out)
+static bool accept_operator(struct parser *p, const char *const *names,
+                            const enum operator_kind *kinds, size_t count, enum operator_kind *out)
 {
     for (size_t i = 0; i < count; i++) {
         if (accept(p, names[i])) {

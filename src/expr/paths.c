@@ -1,8 +1,8 @@
 /*
  * expr/paths.c - which parts of its context an expression reads, found without evaluating it.
  *
- * The walk knows of each node where its value stands below the root context, as far as names alone say
- * it. A path is told where its value is used, and ends where it becomes dynamic.
+ * The walk knows of each node where its value stands below the root context, as far as names alone
+ * say it. A path is told where its value is used, and ends where it becomes dynamic.
  */
 #include "expr/internal.h"
 
@@ -65,8 +65,8 @@ static struct place field(struct walk *w, const struct node *node, const struct 
     }
     place.path.parts[place.path.count] = node->text;
     place.path.offsets[place.path.count++] =
-        node->offset + node->length - (uint32_t)(node->text.len < node->length ? node->text.len
-                                                                              : node->length);
+        node->offset + node->length -
+        (uint32_t)(node->text.len < node->length ? node->text.len : node->length);
     return place;
 }
 

@@ -1,6 +1,6 @@
 /*
- * expr/print.c - the tree as text again: parsing it gives an equal tree. Parentheses stand around every
- * operand that is not a plain term.
+ * expr/print.c - the tree as text again: parsing it gives an equal tree. Parentheses stand around
+ * every operand that is not a plain term.
  */
 #include "expr/internal.h"
 
@@ -70,9 +70,9 @@ static void infix(struct text *out, const struct node *node, const char *word)
 static const char *operator_word(enum operator_kind operator_)
 {
     static const char *const WORDS[] = {
-        [OP_ADD] = "+",  [OP_SUB] = "-",  [OP_MUL] = "*", [OP_DIV] = "/",  [OP_MOD] = "%",
-        [OP_EQ] = "==", [OP_NE] = "!=", [OP_LT] = "<", [OP_LE] = "<=", [OP_GT] = ">",
-        [OP_GE] = ">=",
+        [OP_ADD] = "+", [OP_SUB] = "-", [OP_MUL] = "*", [OP_DIV] = "/",
+        [OP_MOD] = "%", [OP_EQ] = "==", [OP_NE] = "!=", [OP_LT] = "<",
+        [OP_LE] = "<=", [OP_GT] = ">",  [OP_GE] = ">=",
     };
     return WORDS[operator_];
 }

@@ -90,7 +90,8 @@ static size_t sorted_names(json_t *object, struct span *names)
     const char *name;
     size_t count = 0;
     json_t *value;
-    json_object_foreach(object, name, value) names[count++] = span_of(name);
+    json_object_foreach (object, name, value)
+        names[count++] = span_of(name);
     qsort(names, count, sizeof *names, compare_names);
     return count;
 }
@@ -212,8 +213,7 @@ static bool has_equal(const json_t *array, const json_t *value)
 {
     size_t i;
     json_t *item;
-    json_array_foreach(array, i, item)
-    {
+    json_array_foreach (array, i, item) {
         if (value_compare(item, value) == 0)
             return true;
     }
@@ -234,8 +234,7 @@ static enum err subtract(struct run *run, const struct node *node, json_t *a, js
         size_t i;
         json_t *item;
         *out = json_array();
-        json_array_foreach(a, i, item)
-        {
+        json_array_foreach (a, i, item) {
             if (!has_equal(b, item))
                 json_array_append(*out, item);
         }
@@ -251,8 +250,7 @@ static json_t *merge(json_t *a, json_t *b)
     const char *name;
     json_t *value;
     json_t *out = json_copy(a);
-    json_object_foreach(b, name, value)
-    {
+    json_object_foreach (b, name, value) {
         json_t *old = json_object_get(out, name);
         if (json_is_object(old) && json_is_object(value))
             value = merge(old, value);
@@ -293,6 +291,8 @@ static enum err multiply(struct run *run, const struct node *node, json_t *a, js
         *out = value_of_double(value_double(a) * value_double(b));
     } else if (json_is_string(a) && json_is_number(b)) {
         return repeat(run, node, a, value_double(b), out);
+    } else if (json_is_number(a) && json_is_string(b)) {
+        return repeat(run, node, b, value_double(a), out);
     } else if (json_is_object(a) && json_is_object(b)) {
         *out = merge(a, b);
         return run_built(run, node, 16 * json_object_size(*out));
@@ -323,8 +323,7 @@ static enum err split_text(struct run *run, const struct node *node, json_t *a, 
     return run_built(run, node, json_span(a).len + 8 * json_array_size(*out));
 }
 
-static enum err divide(struct run *run, const struct node *node, json_t *a, json_t *b,
-                       json_t **out)
+static enum err divide(struct run *run, const struct node *node, json_t *a, json_t *b, json_t **out)
 {
     if (json_is_string(a) && json_is_string(b))
         return split_text(run, node, a, b, out);
@@ -354,8 +353,7 @@ static enum err whole(struct run *run, const struct node *node, const json_t *va
     return ERR_OK;
 }
 
-static enum err modulo(struct run *run, const struct node *node, json_t *a, json_t *b,
-                       json_t **out)
+static enum err modulo(struct run *run, const struct node *node, json_t *a, json_t *b, json_t **out)
 {
     json_int_t x = 0, y = 0;
     if (!json_is_number(a) || !json_is_number(b))
@@ -443,13 +441,10 @@ enum err value_index(struct run *run, const struct node *node, json_t *value, js
     if (json_is_null(value) && (json_is_string(key) || json_is_number(key) || json_is_null(key))) {
         *out = json_null();
     } else if (json_is_object(value) && json_is_string(key)) {
-        *out = or_null(
-            json_object_getn(value, json_string_value(key), json_string_length(key)));
+        *out = or_null(json_object_getn(value, json_string_value(key), json_string_length(key)));
     } else if (json_is_array(value) && json_is_number(key)) {
         double at = floor(value_double(key));
         double size = (double)json_array_size(value);
-        if (value_double(key) != at && value_double(key) >= 0)
-            at = floor(value_double(key));
         at += at < 0 ? size : 0;
         *out = at >= 0 && at < size ? json_array_get(value, (size_t)at) : json_null();
     } else if (json_is_array(value) && json_is_array(key)) {

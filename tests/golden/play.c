@@ -38,8 +38,7 @@ static const struct saga_definition *load(const char *path, struct span yaml, st
     struct config_diagnostics diagnostics = {0};
     enum err err = config_definition_load(yaml, 1, arena, &def, &diagnostics);
     for (size_t i = 0; i < diagnostics.count && err != ERR_OK; i++) {
-        struct span text =
-            config_diagnostic_print(&diagnostics.items[i], path, yaml, arena);
+        struct span text = config_diagnostic_print(&diagnostics.items[i], path, yaml, arena);
         fprintf(stderr, "%.*s", SPAN_ARG(text));
     }
     return def;

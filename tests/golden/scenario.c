@@ -1,6 +1,7 @@
 /*
- * tests/golden/scenario.c - from a line of a scenario to an event, and its transition checked every way
- * there is: the state's invariants, the stored form there and back, the fold of its journal entry.
+ * tests/golden/scenario.c - from a line of a scenario to an event, and its transition checked every
+ * way there is: the state's invariants, the stored form there and back, the fold of its journal
+ * entry.
  */
 #include "tests/golden/scenario.h"
 
@@ -9,7 +10,7 @@
 #include "base/json.h"
 #include "saga/machine.h"
 
-#define EPOCH_MS INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
+#define EPOCH_MS   INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
 #define LINE_BYTES 600
 
 void scenario_init(struct scenario *s, const struct saga_definition *def, struct arena *arena)

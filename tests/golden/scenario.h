@@ -9,12 +9,13 @@
  *   ok reserve {"id": "r-1"}
  *   ...
  *
- * Events: start [JSON] · start_in DURATION [JSON] · ok|rejected|transient|unknown|in_progress STEP[!]
- * [JSON or code] ("STEP!" is its undo; "STEP@2" answers generation 2) · later DURATION · due (a
- * wake-up now) · timer (a wake-up when it is due) · lost (wake-up when due, rows are gone) ·
+ * Events: start [JSON] · start_in DURATION [JSON] · ok|rejected|transient|unknown|in_progress
+ * STEP[!] [JSON or code] ("STEP!" is its undo; "STEP@2" answers generation 2) · later DURATION ·
+ * due (a wake-up now) · timer (a wake-up when it is due) · lost (wake-up when due, rows are gone) ·
  * handed_over STEP · adopted STEP · cancel|pause|resume|retry|close · retry|complete|fail|skip|
  * undo_done|waive STEP [JSON]
- * Rows: "rows free" makes the rows of the next events free, "rows owned" ours, "rows gone" handed over.
+ * Rows: "rows free" makes the rows of the next events free, "rows owned" ours, "rows gone" handed
+ * over.
  */
 #ifndef GOLDEN_SCENARIO_H
 #define GOLDEN_SCENARIO_H
@@ -38,7 +39,8 @@ struct scenario {
 
 void scenario_init(struct scenario *scenario, const struct saga_definition *def,
                    struct arena *arena);
-/* Play one line. The trace, or what is wrong with the line or the core, is the result; NULL: none. */
+/* Play one line. The trace, or what is wrong with the line or the core, is the result; NULL: none.
+ */
 const char *scenario_play(struct scenario *scenario, struct span line);
 
 #endif

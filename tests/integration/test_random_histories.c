@@ -1,8 +1,8 @@
 /*
- * Random histories of the core against participants that keep S-13: commands are lost, answered twice,
- * late or never, daemons die, operators cancel, pause and retry. Every transition is checked by the
- * invariants of the state, by the stored form and by the fold of its journal entry; every ended saga
- * by what its participants did (I-9).
+ * Random histories of the core against participants that keep S-13: commands are lost, answered
+ * twice, late or never, daemons die, operators cancel, pause and retry. Every transition is checked
+ * by the invariants of the state, by the stored form and by the fold of its journal entry; every
+ * ended saga by what its participants did (I-9).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,9 +17,9 @@
 #include "config/definition.h"
 #include "saga/entry.h"
 
-#define HISTORIES 400
+#define HISTORIES  400
 #define EVENTS_MAX 3000
-#define WIRE_MAX 4096
+#define WIRE_MAX   4096
 
 static const char *const FILES[] = {
     "saga: line\n"
@@ -162,8 +162,8 @@ static enum saga_verdict apply(struct history *h, struct saga_event *event)
         return transition.verdict;
     struct span entry = saga_entry_print(h->def, event, &h->state, &transition, &h->arena);
     struct hash link = saga_chain(&h->state.chain, entry);
-    enum err err = saga_fold(h->def, &h->folded, entry, transition.next.number, &link, &h->arena,
-                             &why);
+    enum err err =
+        saga_fold(h->def, &h->folded, entry, transition.next.number, &link, &h->arena, &why);
     if (err != ERR_OK)
         fail_msg("%s: %.*s", why, SPAN_ARG(entry));
     h->state = transition.next;
@@ -271,8 +271,8 @@ static void wake(struct history *h)
 
 static void operate(struct history *h)
 {
-    static const struct span STEPS[] = {SPAN_LIT("a"), SPAN_LIT("b"), SPAN_LIT("c"),
-                                        SPAN_LIT("p"), SPAN_LIT("d")};
+    static const struct span STEPS[] = {SPAN_LIT("a"), SPAN_LIT("b"), SPAN_LIT("c"), SPAN_LIT("p"),
+                                        SPAN_LIT("d")};
     struct saga_event event = {.type = SAGA_EVENT_OPERATOR, .reason = SPAN_LIT("because")};
     event.operator_.action = SAGA_ACTION_CANCEL + chance(h, 4);
     if (event.operator_.action == SAGA_ACTION_RETRY && chance(h, 2))
@@ -364,9 +364,9 @@ static enum saga_status play(uint64_t seed)
     h->seed = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
     h->now_ms = INT64_C(1767225600000);
     arena_init(&h->arena);
-    assert_int_equal(config_definition_load(span_of(FILES[seed % 2]), 1, &h->arena, &h->def,
-                                            &diagnostics),
-                     ERR_OK);
+    assert_int_equal(
+        config_definition_load(span_of(FILES[seed % 2]), 1, &h->arena, &h->def, &diagnostics),
+        ERR_OK);
     struct id id = id_v7(h->now_ms);
     saga_state_init(&h->state, h->def, id, &h->arena);
     saga_state_init(&h->folded, h->def, id, &h->arena);

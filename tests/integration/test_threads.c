@@ -1,6 +1,6 @@
 /*
- * Two daemons with all their threads on one store in memory, participants in this process: every saga
- * ends, and its journal folds. Meant for the thread sanitizer as much as for the result.
+ * Two daemons with all their threads on one store in memory, participants in this process: every
+ * saga ends, and its journal folds. Meant for the thread sanitizer as much as for the result.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -20,16 +20,17 @@
 #include "store/memory.h"
 #include "transport/local.h"
 
-#define DAEMONS 2
-#define STARTERS 3
+#define DAEMONS    2
+#define STARTERS   3
 #define SAGAS_EACH 200
 
-static const char ORDER[] = "saga: order\n"
-                            "defaults: {retry: {attempts: 5, delay: 1ms}}\n"
-                            "steps:\n"
-                            "  - {name: reserve, do: stock.item.reserve, undo: stock.item.release}\n"
-                            "  - {name: charge, do: stock.card.charge, undo: stock.card.refund}\n"
-                            "  - {name: ship, do: stock.parcel.send}\n";
+static const char ORDER[] =
+    "saga: order\n"
+    "defaults: {retry: {attempts: 5, delay: 1ms}}\n"
+    "steps:\n"
+    "  - {name: reserve, do: stock.item.reserve, undo: stock.item.release}\n"
+    "  - {name: charge, do: stock.card.charge, undo: stock.card.refund}\n"
+    "  - {name: ship, do: stock.parcel.send}\n";
 
 struct daemon {
     struct clock clock;
@@ -152,7 +153,8 @@ static void on_done(void *ctx, const struct engine_result *result)
 static void *start_many(void *ctx)
 {
     struct daemon *daemon = ctx;
-    const struct saga_definition *def = engine_definition(daemon->definitions, SPAN_LIT("order"), 0);
+    const struct saga_definition *def =
+        engine_definition(daemon->definitions, SPAN_LIT("order"), 0);
     struct saga_event event = {.type = SAGA_EVENT_START};
     struct engine_submission ask = {.event = &event, .definition = def, .done = on_done};
     for (unsigned i = 0; i < SAGAS_EACH;) {
@@ -205,8 +207,7 @@ static void all_threads_together_lose_nothing(void **state)
         define(daemons[i].definitions);
     }
     for (int i = 0; i < STARTERS; i++)
-        assert_int_equal(
-            pthread_create(&starters[i], NULL, start_many, &daemons[i % DAEMONS]), 0);
+        assert_int_equal(pthread_create(&starters[i], NULL, start_many, &daemons[i % DAEMONS]), 0);
     for (int i = 0; i < STARTERS; i++)
         pthread_join(starters[i], NULL);
     while (atomic_load(&ended) < STARTERS * SAGAS_EACH)

@@ -1,12 +1,12 @@
 /*
  * The door to jansson: what is refused, and how numbers print.
  */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <cmocka.h>
 
 #include "base/json.h"
 
@@ -25,12 +25,15 @@ static void numbers_print_as_jq_prints_them(void **state)
 {
     (void)state;
     static const char *const pairs[][2] = {
-        {"1.0", "1"},          {"0.1", "0.1"},           {"1e-05", "1e-05"},
-        {"0.0001", "0.0001"},  {"1e17", "1e+17"},        {"1e15", "1000000000000000"},
-        {"1e16", "1e+16"},     {"1.5e300", "1.5e+300"},  {"-0.0", "-0"},
-        {"1e-7", "1e-07"},     {"129.90", "129.9"},      {"123456.789e3", "123456789"},
-        {"1.1", "1.1"},        {"2.5e-3", "0.0025"},     {"5e-324", "5e-324"},
-        {"9223372036854775807", "9223372036854775807"},  {"0.3", "0.3"},
+        {"1.0", "1"},         {"0.1", "0.1"},
+        {"1e-05", "1e-05"},   {"0.0001", "0.0001"},
+        {"1e17", "1e+17"},    {"1e15", "1000000000000000"},
+        {"1e16", "1e+16"},    {"1.5e300", "1.5e+300"},
+        {"-0.0", "-0"},       {"1e-7", "1e-07"},
+        {"129.90", "129.9"},  {"123456.789e3", "123456789"},
+        {"1.1", "1.1"},       {"2.5e-3", "0.0025"},
+        {"5e-324", "5e-324"}, {"9223372036854775807", "9223372036854775807"},
+        {"0.3", "0.3"},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         assert_string_equal(written(pairs[i][0]), pairs[i][1]);
@@ -40,7 +43,8 @@ static void members_keep_their_order_and_can_be_sorted(void **state)
 {
     (void)state;
     json_t *value;
-    assert_int_equal(json_read(SPAN_LIT("{\"b\":1,\"a\":[{\"d\":1,\"c\":\"\\u0001\\n\"}]}"), &value, NULL), 0);
+    assert_int_equal(
+        json_read(SPAN_LIT("{\"b\":1,\"a\":[{\"d\":1,\"c\":\"\\u0001\\n\"}]}"), &value, NULL), 0);
     assert_string_equal(json_write(value, &arena).ptr,
                         "{\"b\":1,\"a\":[{\"d\":1,\"c\":\"\\u0001\\n\"}]}");
     assert_string_equal(json_write_sorted(value, &arena).ptr,
@@ -51,9 +55,22 @@ static void what_is_not_strict_json_is_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "",        "{",         "{\"a\":1,\"a\":2}", "[1,]",    "{\"a\":1} x", "\"\\u0000\"",
-        "\"\\ud800\"", "\"\xff\"", "01",              "1e999",   "99999999999999999999",
-        "nul",     "'a'",       "[1 2]",             "\"\t\"",  "\xef\xbb\xbf{}",
+        "",
+        "{",
+        "{\"a\":1,\"a\":2}",
+        "[1,]",
+        "{\"a\":1} x",
+        "\"\\u0000\"",
+        "\"\\ud800\"",
+        "\"\xff\"",
+        "01",
+        "1e999",
+        "99999999999999999999",
+        "nul",
+        "'a'",
+        "[1 2]",
+        "\"\t\"",
+        "\xef\xbb\xbf{}",
     };
     json_t *value;
     struct json_problem problem;
@@ -74,7 +91,8 @@ static void depth_and_size_have_a_limit_and_one_past_it_is_refused(void **state)
     memset(text, '[', JSON_DEPTH_MAX + 1);
     memset(text + JSON_DEPTH_MAX + 1, ']', JSON_DEPTH_MAX + 1);
     json_t *value;
-    assert_int_equal(json_read((struct span){text, 2 * (JSON_DEPTH_MAX + 1)}, &value, NULL), ERR_LIMIT);
+    assert_int_equal(json_read((struct span){text, 2 * (JSON_DEPTH_MAX + 1)}, &value, NULL),
+                     ERR_LIMIT);
     char *large = arena_alloc(&arena, JSON_BYTES_MAX + 1);
     memset(large, ' ', JSON_BYTES_MAX + 1);
     large[0] = '1';
@@ -87,7 +105,8 @@ static void a_problem_has_its_place(void **state)
     (void)state;
     json_t *value;
     struct json_problem problem;
-    assert_int_equal(json_read(SPAN_LIT("{\n  \"\xc3\xa4\": 1,\n  \"b\": oops}"), &value, &problem), ERR_INVALID);
+    assert_int_equal(json_read(SPAN_LIT("{\n  \"\xc3\xa4\": 1,\n  \"b\": oops}"), &value, &problem),
+                     ERR_INVALID);
     assert_int_equal(problem.line, 3);
     assert_true(problem.column >= 8 && problem.column <= 11);
 }

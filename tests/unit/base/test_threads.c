@@ -14,7 +14,7 @@
 #include "base/queue.h"
 #include "base/worker.h"
 
-#define PRODUCERS 4
+#define PRODUCERS  4
 #define ITEMS_EACH 5000
 
 static void *produce(void *queue)

@@ -1,6 +1,6 @@
 /*
- * The engine on the store in memory: batches, keys, wake-ups, conflicts between daemons, lost commits,
- * dead daemons. Every test ends with all journals folded.
+ * The engine on the store in memory: batches, keys, wake-ups, conflicts between daemons, lost
+ * commits, dead daemons. Every test ends with all journals folded.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,12 +13,13 @@
 #include "base/json.h"
 #include "tests/lib/world.h"
 
-static const char ORDER[] = "saga: order\n"
-                            "defaults: {timeout: 10s, retry: {attempts: 3, delay: 1s}}\n"
-                            "steps:\n"
-                            "  - {name: reserve, do: stock.item.reserve, undo: stock.item.release}\n"
-                            "  - {name: charge, do: pay.card.charge, undo: pay.card.refund}\n"
-                            "  - {name: ship, do: ship.parcel.send}\n";
+static const char ORDER[] =
+    "saga: order\n"
+    "defaults: {timeout: 10s, retry: {attempts: 3, delay: 1s}}\n"
+    "steps:\n"
+    "  - {name: reserve, do: stock.item.reserve, undo: stock.item.release}\n"
+    "  - {name: charge, do: pay.card.charge, undo: pay.card.refund}\n"
+    "  - {name: ship, do: ship.parcel.send}\n";
 static const char KEYED[] = "saga: keyed\n"
                             "key: .input.id\n"
                             "key_reuse: reject\n"
