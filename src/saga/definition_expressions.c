@@ -341,6 +341,11 @@ static void check_step(struct definition_check *check, int16_t step)
 void definition_check_expressions(struct definition_check *check)
 {
     struct saga_definition *def = check->def;
+    for (size_t i = 0; i < def->step_count; i++) {
+        check->steps[i].keep_all = false;
+        check->steps[i].kept = NULL;
+        check->steps[i].kept_count = 0;
+    }
     check_expression(check, def->key, SAGA_STEP_ROOT, "key");
     for (size_t i = 1; i < def->step_count; i++)
         check_step(check, (int16_t)i);
