@@ -445,10 +445,11 @@ static enum err eval_call(struct step *s)
 static enum err eval_variable(struct step *s)
 {
     const struct variable *v = s->variables;
-    while (v && !span_equal(v->name, s->node->text))
-        v = v->outer;
-    ASSERT(v != NULL);
-    return s->emit(s->ctx, v->value);
+    for (; v != NULL; v = v->outer) {
+        if (span_equal(v->name, s->node->text))
+            return s->emit(s->ctx, v->value);
+    }
+    assert_failed(__FILE__, __LINE__, "the parser lets only known variables through");
 }
 
 /* ---- the walk ---- */
