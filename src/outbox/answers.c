@@ -1,0 +1,146 @@
+/*
+ * outbox/answers.c - what a transport reports becomes the next event of its saga.
+ */
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "observability/log.h"
+#include "outbox/internal.h"
+
+#define ANSWER_SPANS 5
+
+static void keep_answer(struct held *held, const struct transport_answer *answer)
+{
+    held->answer = *answer;
+    struct span *spans[ANSWER_SPANS] = {
+        &held->answer.code,        &held->answer.message, &held->answer.data,
+        &held->answer.dead_letter, &held->answer.detail,
+    };
+    size_t bytes = 1;
+    for (size_t i = 0; i < ANSWER_SPANS; i++)
+        bytes += spans[i]->len;
+    held->answer_bytes = malloc(bytes);
+    ASSERT(held->answer_bytes != NULL);
+    char *at = held->answer_bytes;
+    for (size_t i = 0; i < ANSWER_SPANS; i++) {
+        if (spans[i]->ptr == NULL)
+            continue;
+        memcpy(at, spans[i]->ptr, spans[i]->len);
+        spans[i]->ptr = at;
+        at += spans[i]->len;
+    }
+}
+
+/* On a thread of the transport. */
+void relay_answer(void *ctx, const struct store_row *row, const struct transport_answer *answer)
+{
+    struct outbox_relay *relay = ctx;
+    int64_t now_ms = clock_now_ms(relay->options.clock);
+    pthread_mutex_lock(&relay->mutex);
+    struct held *held = held_find(relay, row->event_id);
+    ASSERT(held != NULL);
+    ASSERT(held->status == HELD_IN_FLIGHT);
+    held->participant->in_flight--;
+    relay->in_flight--;
+    participant_answered(held->participant, answer, now_ms);
+    keep_answer(held, answer);
+    if (relay->stopping && answer->not_sent) {
+        held->status = HELD_LET_GO;
+        held_push(&relay->let_go, held);
+    } else {
+        held->status = HELD_ANSWERED;
+        held_push(&relay->answered, held);
+    }
+    relay->work = true;
+    pthread_cond_signal(&relay->wake);
+    pthread_mutex_unlock(&relay->mutex);
+}
+
+/* The engine has it: committed, or sure never to be. */
+static void on_done(void *ctx, const struct engine_result *result)
+{
+    struct held *held = ctx;
+    struct outbox_relay *relay = held->relay;
+    (void)result;
+    pthread_mutex_lock(&relay->mutex);
+    held_forget(relay, held);
+    pthread_mutex_unlock(&relay->mutex);
+}
+
+static enum err submit(struct outbox_relay *relay, struct held *held)
+{
+    const struct transport_answer *answer = &held->answer;
+    struct saga_event event = {
+        .type = SAGA_EVENT_REPLY,
+        .saga_id = held->row.saga_id,
+        .event_id = answer->reply_id,
+    };
+    event.reply.command_id = held->row.event_id;
+    event.reply.outcome = answer->outcome;
+    event.reply.code = answer->code;
+    event.reply.message = answer->message;
+    event.reply.data = answer->data;
+    event.reply.retry_after_ms = answer->retry_after_ms;
+    event.reply.no_consumer = answer->no_consumer;
+    event.reply.from_owner = true;
+    struct engine_submission ask = {.event = &event, .done = on_done, .ctx = held};
+    return engine_submit(relay->options.engine, &ask);
+}
+
+/* S-8: what could not be read is kept beside the saga, which takes the answer as unknown. */
+static void keep_unreadable(struct outbox_relay *relay, struct held *held)
+{
+    struct store_dead_letter letter = {
+        .id = id_v7(clock_now_ms(relay->options.clock)),
+        .at_ms = clock_now_ms(relay->options.clock),
+        .direction = SPAN_LIT("in"),
+        .reason = SPAN_LIT("unreadable"),
+        .event_type = held->row.type,
+        .saga_id = held->row.saga_id,
+        .detail = held->answer.detail,
+        .body = held->answer.dead_letter,
+    };
+    enum err err = relay_session(relay);
+    if (!err)
+        err = store_dead_letter_add(relay->session, &letter);
+    if (err)
+        log_error("dead_letter.lost", "an unreadable answer could not be kept",
+                  LOG_ID("saga.id", held->row.saga_id), LOG_TEXT("event.type", held->row.type));
+}
+
+static struct held *next_answered(struct outbox_relay *relay)
+{
+    pthread_mutex_lock(&relay->mutex);
+    struct held *held = held_pop(&relay->answered);
+    pthread_mutex_unlock(&relay->mutex);
+    return held;
+}
+
+static void put_back(struct outbox_relay *relay, struct held *held)
+{
+    pthread_mutex_lock(&relay->mutex);
+    held_push_front(&relay->answered, held);
+    pthread_mutex_unlock(&relay->mutex);
+}
+
+/* A full engine is tried again at the next turn. A stopped one takes nothing any more: the row
+   stays ours in the table, and is adopted when our heartbeat has ended. */
+bool relay_submit_answers(struct outbox_relay *relay)
+{
+    bool did = false;
+    struct held *held;
+    while (relay->options.engine && (held = next_answered(relay)) != NULL) {
+        if (!span_is_none(held->answer.dead_letter))
+            keep_unreadable(relay, held);
+        held->answer.dead_letter = SPAN_NONE;
+        enum err err = submit(relay, held);
+        if (err == ERR_BUSY) {
+            put_back(relay, held);
+            return did;
+        }
+        if (err)
+            on_done(held, NULL);
+        did = true;
+    }
+    return did;
+}

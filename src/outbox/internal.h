@@ -1,0 +1,115 @@
+/*
+ * outbox/internal.h - what the files of this folder share. Not for others.
+ *
+ *   rows after a commit / taken up / taken free -> held (waiting) -> in flight -> answered ->
+ * forgotten
+ *                                                      \-> let go, if there is nobody to send it to
+ *
+ * One mutex guards all of it; nothing is sent, stored or submitted while it is held.
+ */
+#ifndef OUTBOX_INTERNAL_H
+#define OUTBOX_INTERNAL_H
+
+#include <pthread.h>
+
+#include "base/worker.h"
+#include "outbox/relay.h"
+
+#define OUTBOX_BUCKETS      16384
+#define OUTBOX_SEND_AT_ONCE 256 /* rows given to the transport in one turn */
+#define OUTBOX_MINUTES      5   /* that the error rate looks back */
+
+enum held_status { HELD_WAITING = 0, HELD_IN_FLIGHT, HELD_ANSWERED, HELD_LET_GO };
+
+struct participant;
+
+/* A row in memory, in one allocation with all it points to. */
+struct held {
+    struct store_row row;
+    enum held_status status;
+    bool settled; /* its operation has ended: not to be sent, if it was not */
+    struct participant *participant;
+    struct outbox_relay *relay;
+    struct held *same_bucket;
+    struct held *next;              /* in the one list it is in */
+    struct transport_answer answer; /* ANSWERED; spans in `answer_bytes` */
+    char *answer_bytes;
+};
+
+struct held_list {
+    struct held *first, *last;
+    size_t count;
+};
+
+struct minute {
+    int64_t number;
+    uint32_t good, bad;
+};
+
+struct participant {
+    const struct config_participant *config;
+    struct held_list waiting;
+    uint32_t in_flight;
+    int64_t last_success_ms;
+    struct minute minutes[OUTBOX_MINUTES];
+    char last_problem[160];
+};
+
+struct outbox_relay {
+    struct outbox_options options;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    bool work; /* something came since the last turn */
+    bool stopping, take_up;
+    struct held *buckets[OUTBOX_BUCKETS];
+    size_t held_count;
+    struct participant *participants;
+    size_t in_flight;
+    struct held_list answered, let_go;
+    struct span unmatched[OUTBOX_UNMATCHED_TYPES_MAX]; /* event types that nobody takes */
+    size_t unmatched_count;
+    struct store_session *session; /* of the relay's thread */
+    struct arena arena;            /* of one turn */
+    int64_t next_poll_ms;
+    struct worker *thread;
+};
+
+/* ---- held.c: all with the mutex held ---- */
+
+void held_push(struct held_list *list, struct held *held);
+void held_push_front(struct held_list *list, struct held *held);
+struct held *held_pop(struct held_list *list);
+struct held *held_find(struct outbox_relay *relay, struct id event_id);
+/*
+ * A copy of the row, found by its event id from now on; NULL if it is held already. A row that was
+ * just committed is a new sending: one with the same id whose answer the engine has does not stand
+ * for it.
+ */
+struct held *held_add(struct outbox_relay *relay, const struct store_row *row, bool committed);
+void held_forget(struct outbox_relay *relay, struct held *held); /* frees it; in no list */
+
+/* ---- participants.c ---- */
+
+struct participant *participant_for(struct outbox_relay *relay, struct span event_type,
+                                    struct span to);
+void participant_answered(struct participant *participant, const struct transport_answer *answer,
+                          int64_t now_ms);
+/* Remember that nobody takes this type; logged the first time. */
+void participant_missing(struct outbox_relay *relay, struct span event_type);
+
+/* ---- answers.c ---- */
+
+void relay_answer(void *ctx, const struct store_row *row, const struct transport_answer *answer);
+bool relay_submit_answers(struct outbox_relay *relay); /* without the mutex */
+
+/* ---- sending.c: without the mutex ---- */
+
+void relay_hold(struct outbox_relay *relay, const struct store_row *rows, size_t count,
+                bool committed);
+bool relay_send_waiting(struct outbox_relay *relay);
+bool relay_take_up_if_asked(struct outbox_relay *relay);
+bool relay_poll_free(struct outbox_relay *relay);
+bool relay_let_go(struct outbox_relay *relay);
+MUST_CHECK enum err relay_session(struct outbox_relay *relay);
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * outbox/sending.c - rows come in, go out, or are let go.
+ */
+#include "base/assert.h"
+#include "observability/log.h"
+#include "observability/metrics.h"
+#include "outbox/internal.h"
+
+enum err relay_session(struct outbox_relay *relay)
+{
+    return relay->session ? ERR_OK : store_session_open(relay->options.store, &relay->session);
+}
+
+/* ---- in ---- */
+
+static void hold_row(struct outbox_relay *relay, const struct store_row *row, bool committed)
+{
+    struct held *held = held_add(relay, row, committed);
+    if (held == NULL)
+        return;
+    held->participant = participant_for(relay, held->row.type, held->row.to);
+    if (held->participant == NULL)
+        participant_missing(relay, held->row.type);
+    if (held->participant == NULL || relay->held_count > OUTBOX_ROWS_MAX || relay->stopping) {
+        held->status = HELD_LET_GO;
+        held_push(&relay->let_go, held);
+        return;
+    }
+    held_push(&held->participant->waiting, held);
+}
+
+void relay_hold(struct outbox_relay *relay, const struct store_row *rows, size_t count,
+                bool committed)
+{
+    pthread_mutex_lock(&relay->mutex);
+    for (size_t i = 0; i < count; i++)
+        hold_row(relay, &rows[i], committed);
+    relay->work = true;
+    pthread_cond_signal(&relay->wake);
+    pthread_mutex_unlock(&relay->mutex);
+}
+
+/* After a commit with an unknown end, rows of ours may stand in the table only. */
+bool relay_take_up_if_asked(struct outbox_relay *relay)
+{
+    struct store_row *rows = NULL;
+    size_t count = 0;
+    pthread_mutex_lock(&relay->mutex);
+    bool asked = relay->take_up;
+    relay->take_up = false;
+    pthread_mutex_unlock(&relay->mutex);
+    if (!asked)
+        return false;
+    enum err err = relay_session(relay);
+    if (!err)
+        err = store_rows_of(relay->session, relay->options.daemon, OUTBOX_ROWS_MAX, &relay->arena,
+                            &rows, &count);
+    if (err) {
+        outbox_relay_take_up(relay);
+        return false;
+    }
+    relay_hold(relay, rows, count, false);
+    return count > 0;
+}
+
+bool relay_poll_free(struct outbox_relay *relay)
+{
+    struct store_row *rows = NULL;
+    size_t count = 0;
+    int64_t now_ms = clock_monotonic_ms(relay->options.clock);
+    pthread_mutex_lock(&relay->mutex);
+    bool room = relay->held_count < OUTBOX_ROWS_MAX / 2 && !relay->stopping;
+    pthread_mutex_unlock(&relay->mutex);
+    if (!room || now_ms < relay->next_poll_ms || relay->options.engine == NULL ||
+        !engine_may_send(relay->options.engine))
+        return false;
+    relay->next_poll_ms = now_ms + OUTBOX_POLL_MS;
+    enum err err = relay_session(relay);
+    if (!err)
+        err = store_take_free(relay->session, relay->options.daemon, relay->unmatched,
+                              relay->unmatched_count, STORE_DUE_MAX, &relay->arena, &rows, &count);
+    if (err)
+        return false;
+    relay_hold(relay, rows, count, false);
+    return count > 0;
+}
+
+/* ---- out ---- */
+
+/* Rows that may go now, taken turn by turn so that no participant keeps the others waiting. */
+static size_t take_sendable(struct outbox_relay *relay, struct held **out, size_t max)
+{
+    size_t count = 0;
+    bool any = true;
+    while (any && count < max) {
+        any = false;
+        for (size_t i = 0; i < relay->options.config->participant_count && count < max; i++) {
+            struct participant *participant = &relay->participants[i];
+            if (participant->in_flight >= participant->config->in_flight_max)
+                continue;
+            struct held *held = held_pop(&participant->waiting);
+            if (held == NULL)
+                continue;
+            any = true;
+            if (held->settled) {
+                held_forget(relay, held);
+                continue;
+            }
+            held->status = HELD_IN_FLIGHT;
+            participant->in_flight++;
+            relay->in_flight++;
+            out[count++] = held;
+        }
+    }
+    return count;
+}
+
+static void not_taken(struct outbox_relay *relay, struct held *held)
+{
+    pthread_mutex_lock(&relay->mutex);
+    held->status = HELD_WAITING;
+    held->participant->in_flight--;
+    relay->in_flight--;
+    held_push_front(&held->participant->waiting, held);
+    pthread_mutex_unlock(&relay->mutex);
+}
+
+/* The row may be answered, and gone, as soon as the transport has it: nothing of it is read then.
+ */
+static bool send_one(struct outbox_relay *relay, struct held *held)
+{
+    struct transport_sending sending = {
+        .now_ms = clock_now_ms(relay->options.clock),
+        .reply_to = relay->options.reply_to,
+    };
+    struct span labels[] = {held->row.type, SPAN_LIT("sagad")};
+    struct metric_series *published = metric_series(METRIC_EVENTS_PUBLISHED, labels);
+    if (transport_send(relay->options.transport, held->participant->config, &held->row, &sending) !=
+        ERR_OK) {
+        not_taken(relay, held);
+        return false;
+    }
+    metric_add(published, 1);
+    return true;
+}
+
+bool relay_send_waiting(struct outbox_relay *relay)
+{
+    struct held *held[OUTBOX_SEND_AT_ONCE];
+    if (relay->options.engine == NULL || !engine_may_send(relay->options.engine))
+        return false;
+    pthread_mutex_lock(&relay->mutex);
+    size_t count = relay->stopping ? 0 : take_sendable(relay, held, OUTBOX_SEND_AT_ONCE);
+    pthread_mutex_unlock(&relay->mutex);
+    bool taken = true;
+    for (size_t i = 0; i < count; i++) {
+        if (taken)
+            taken = send_one(relay, held[i]);
+        else
+            not_taken(relay, held[i]);
+    }
+    return count > 0 && taken;
+}
+
+/* ---- let go ---- */
+
+static size_t keys_of(struct outbox_relay *relay, struct store_row_key **keys)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&relay->mutex);
+    *keys = ARENA_ARRAY(&relay->arena, struct store_row_key, relay->let_go.count + 1);
+    for (struct held *held = relay->let_go.first; held; held = held->next)
+        (*keys)[count++] = (struct store_row_key){held->row.saga_id, held->row.event_id};
+    pthread_mutex_unlock(&relay->mutex);
+    return count;
+}
+
+/* Only this thread takes from the list, so what was asked for is at its front. */
+bool relay_let_go(struct outbox_relay *relay)
+{
+    struct store_row_key *keys;
+    size_t count = keys_of(relay, &keys);
+    if (count == 0 || relay_session(relay) != ERR_OK ||
+        store_let_go(relay->session, relay->options.daemon, keys, count) != ERR_OK)
+        return false;
+    pthread_mutex_lock(&relay->mutex);
+    for (size_t i = 0; i < count; i++)
+        held_forget(relay, held_pop(&relay->let_go));
+    pthread_mutex_unlock(&relay->mutex);
+    return true;
+}
