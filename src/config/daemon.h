@@ -13,7 +13,7 @@
 #include "base/span.h"
 
 #define CONFIG_PARTICIPANTS_MAX 200
-#define CONFIG_SAGA_PATHS_MAX 50
+#define CONFIG_SAGA_PATHS_MAX   50
 
 enum config_transport { CONFIG_TRANSPORT_HTTP = 0 };
 enum config_format { CONFIG_FORMAT_ENVELOPE = 0, CONFIG_FORMAT_PLAIN };
@@ -30,9 +30,10 @@ struct config_participant {
 };
 
 struct config_daemon {
-    struct span database_url;
-    struct span listen; /* HOST:PORT or unix:PATH */
-    struct span public_url;
+    struct span database_url; /* also from the file that database_url_file names; may be empty */
+    struct span database_url_file;
+    struct span listen;     /* HOST:PORT or unix:PATH */
+    struct span public_url; /* without a slash at its end; may be empty */
     bool allow_unauthenticated;
     const struct span *sagas;
     size_t saga_count;
@@ -70,14 +71,16 @@ struct config_problem {
     struct span text;
 };
 
-/* One override: `name` as in the file with dots ("heartbeat.interval"), value as text. */
+/* One override: `name` as in the file with dots ("heartbeat.interval"), value as text. Of two for
+   the same setting the last one holds. */
 struct config_override {
     struct span name, value, origin; /* origin: "--listen", "SAGAD_LISTEN" */
 };
 
 /*
  * `file` may be NULL: defaults only. `environment` is environ or NULL. Every problem of file,
- * environment and flags is reported; ERR_INVALID if there was one.
+ * environment and flags is reported; ERR_INVALID if there was one. SAGAD_* variables that are no
+ * settings are ignored (cluster managers set some by themselves) unless they are nearly one.
  */
 MUST_CHECK enum err config_daemon_load(const char *file, char *const *environment,
                                        const struct config_override *overrides,
@@ -91,7 +94,8 @@ struct config_setting {
 };
 const struct config_setting *config_settings(size_t *count);
 
-/* The first participant whose match takes the event type; NULL: none. */
+/* The first participant whose match takes the event type; NULL: none. With `to` (of the step; NONE:
+   not given) the event type does not count: the first whose match is `to`, `to.*`, or takes it. */
 const struct config_participant *config_participant_for(const struct config_daemon *config,
                                                         struct span event_type, struct span to);
 bool config_type_matches(struct span pattern, struct span event_type);
