@@ -204,21 +204,26 @@ static void environment_goes_before_file_and_flag_before_both(void **state)
     assert_true(span_is(load->config.sagas[1], "y"));
 }
 
+/* "heartbeat.interval" gives "SAGAD_HEARTBEAT_INTERVAL". */
+static struct span variable_of(struct load *load, const char *setting)
+{
+    struct span name = arena_printf(&load->arena, "SAGAD_%s", setting);
+    char *out = arena_zero(&load->arena, name.len + 1, 1);
+    for (size_t i = 0; i < name.len; i++) {
+        bool lower = name.ptr[i] >= 'a' && name.ptr[i] <= 'z';
+        out[i] = name.ptr[i] == '.' ? '_' : lower ? (char)(name.ptr[i] - 'a' + 'A') : name.ptr[i];
+    }
+    return (struct span){out, name.len};
+}
+
 static void every_setting_has_a_variable(void **state)
 {
     struct load *load = *state;
     size_t count;
     const struct config_setting *settings = config_settings(&count);
     for (size_t i = 0; i < count; i++) {
-        char variable[100];
-        int length = snprintf(variable, sizeof variable, "SAGAD_%s=\n", settings[i].name);
-        for (int at = 0; at < length; at++)
-            if (variable[at] == '.')
-                variable[at] = '_';
-            else if (variable[at] >= 'a' && variable[at] <= 'z')
-                variable[at] = (char)(variable[at] - 'a' + 'A');
-        const char *const environment[] = {variable, NULL};
-        run(load, NULL, environment, NULL, 0);
+        struct span variable = variable_of(load, settings[i].name);
+        run_variable(load, arena_printf(&load->arena, "%.*s=\n", SPAN_ARG(variable)).ptr);
         bool any_text =
             strcmp(settings[i].name, "database_url") == 0 || strcmp(settings[i].name, "sagas") == 0;
         assert_int_equal(load->problem_count, any_text ? 0 : 1);
@@ -580,6 +585,49 @@ static void to_goes_before_the_event_type(void **state)
     assert_null(config_participant_for(&config, type, SPAN_LIT("mail")));
 }
 
+/* ---- the repository agrees with the table ---- */
+
+static struct span read_repository_file(struct load *load, const char *path)
+{
+    const size_t bytes_max = 100000;
+    char *bytes = arena_alloc(&load->arena, bytes_max);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    struct span text = {bytes, fread(bytes, 1, bytes_max, file)};
+    assert_int_equal(fclose(file), 0);
+    assert_true(text.len < bytes_max);
+    return text;
+}
+
+static void every_setting_is_documented_with_its_default(void **state)
+{
+    struct load *load = *state;
+    size_t count;
+    const struct config_setting *settings = config_settings(&count);
+    struct span docs = read_repository_file(load, "docs/configuration.md");
+    for (size_t i = 0; i < count; i++) {
+        bool single = settings[i].fallback[0] && strcmp(settings[i].type, "list") != 0;
+        struct span variable = variable_of(load, settings[i].name);
+        struct span row =
+            single ? arena_printf(&load->arena, "\n| `%s` | `%.*s` | `%s` |", settings[i].name,
+                                  SPAN_ARG(variable), settings[i].fallback)
+                   : arena_printf(&load->arena, "\n| `%s` |", settings[i].name);
+        assert_holds(docs, row.ptr);
+    }
+}
+
+static void the_settings_files_of_the_repository_are_fine(void **state)
+{
+    struct load *load = *state;
+    static const char *const paths[] = {"demo/sagad.yaml", "deploy/compose.yaml"};
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        load->err = config_daemon_load(paths[i], NULL, NULL, 0, &load->arena, &load->config,
+                                       load->problems, PROBLEMS_MAX, &load->problem_count);
+        assert_fine(load);
+        assert_true(load->config.participant_count > 5);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -625,6 +673,8 @@ int main(void)
         TEST(a_trailing_asterisk_stands_for_one_or_more_segments),
         TEST(the_first_match_takes_a_command),
         TEST(to_goes_before_the_event_type),
+        TEST(every_setting_is_documented_with_its_default),
+        TEST(the_settings_files_of_the_repository_are_fine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
