@@ -85,9 +85,9 @@ static void keep_row(struct world_daemon *daemon, const struct store_row *row)
     arena_init(kept->arena);
     kept->row = *row;
     struct span *spans[] = {
-        &kept->row.saga,    &kept->row.step,    &kept->row.phase,           &kept->row.type,
-        &kept->row.to,      &kept->row.undoes,  &kept->row.idempotency_key, &kept->row.user_id,
-        &kept->row.flow_id, &kept->row.data,    &kept->row.traceparent,
+        &kept->row.saga,    &kept->row.step,   &kept->row.phase,           &kept->row.type,
+        &kept->row.to,      &kept->row.undoes, &kept->row.idempotency_key, &kept->row.user_id,
+        &kept->row.flow_id, &kept->row.data,   &kept->row.traceparent,
     };
     for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++)
         *spans[i] = arena_copy(kept->arena, *spans[i]);
@@ -196,8 +196,8 @@ const struct saga_definition *world_define(struct world *world, const char *yaml
     struct config_diagnostics diagnostics = {0};
     struct engine_put put = {0};
     arena_reset(&world->arena);
-    enum err err = engine_definition_put(world->daemons[0].definitions, span_of(yaml), SPAN_NONE, true,
-                                         false, &world->arena, &put, &diagnostics);
+    enum err err = engine_definition_put(world->daemons[0].definitions, span_of(yaml), SPAN_NONE,
+                                         true, false, &world->arena, &put, &diagnostics);
     if (err)
         fail_msg("%s: %.*s", err_name(err),
                  SPAN_ARG(diagnostics.count ? diagnostics.items[0].message : SPAN_NONE));
@@ -257,7 +257,8 @@ void world_start(struct world *world, unsigned daemon, const struct saga_definit
     struct saga_event event = {.type = SAGA_EVENT_START, .saga_id = id};
     event.start.input = span_of(input);
     event.start.idempotency_key = span_of(key);
-    world_submit(world, daemon, &(struct engine_submission){.event = &event, .definition = def}, answer);
+    world_submit(world, daemon, &(struct engine_submission){.event = &event, .definition = def},
+                 answer);
 }
 
 void world_reply(struct world *world, unsigned daemon, const struct store_row *row,

@@ -1,6 +1,6 @@
 /*
- * tests/lib/world.h - a small world around the engine: a store in memory, a clock that stands still, some
- * daemons without threads, and participants that answer only when the test says so.
+ * tests/lib/world.h - a small world around the engine: a store in memory, a clock that stands
+ * still, some daemons without threads, and participants that answer only when the test says so.
  */
 #ifndef TESTS_LIB_WORLD_H
 #define TESTS_LIB_WORLD_H
@@ -8,9 +8,9 @@
 #include "engine/engine.h"
 #include "store/memory.h"
 
-#define WORLD_DAEMONS_MAX 4
-#define WORLD_DEAD_MAX 16
-#define WORLD_HEARTBEAT_MS 1000
+#define WORLD_DAEMONS_MAX          4
+#define WORLD_DEAD_MAX             16
+#define WORLD_HEARTBEAT_MS         1000
 #define WORLD_HEARTBEAT_TIMEOUT_MS 5000
 
 struct world_clock {
@@ -46,7 +46,8 @@ struct world {
     struct world_options options;
     struct world_daemon daemons[WORLD_DAEMONS_MAX];
     struct arena arena; /* for views; reset by world_view */
-    struct world_daemon dead[WORLD_DEAD_MAX]; /* freed at the end: to free an engine ends its heartbeat */
+    struct world_daemon
+        dead[WORLD_DEAD_MAX]; /* freed at the end: to free an engine ends its heartbeat */
     unsigned dead_count;
 };
 
@@ -67,8 +68,9 @@ struct world_answer {
 void world_init(struct world *world, const struct world_options *options);
 void world_release(struct world *world);
 
-void world_daemon_new(struct world *world, unsigned daemon);  /* a new id, an empty memory */
-void world_daemon_kill(struct world *world, unsigned daemon); /* as kill -9: nothing is said to the store */
+void world_daemon_new(struct world *world, unsigned daemon); /* a new id, an empty memory */
+void world_daemon_kill(struct world *world,
+                       unsigned daemon); /* as kill -9: nothing is said to the store */
 /* Puts the definition and activates it. */
 const struct saga_definition *world_define(struct world *world, const char *yaml);
 const struct saga_definition *world_definition(struct world *world, unsigned daemon,
@@ -76,7 +78,8 @@ const struct saga_definition *world_definition(struct world *world, unsigned dae
 
 struct id world_id(struct world *world); /* a new saga id */
 
-/* Submit; the answer is filled in when the engine has it, and must live until then. NULL: nobody asks. */
+/* Submit; the answer is filled in when the engine has it, and must live until then. NULL: nobody
+ * asks. */
 void world_submit(struct world *world, unsigned daemon, const struct engine_submission *submission,
                   struct world_answer *answer);
 void world_start(struct world *world, unsigned daemon, const struct saga_definition *def,
@@ -102,8 +105,8 @@ void world_answer_all(struct world *world, unsigned daemon, enum saga_outcome ou
 /* What the store has; good until the next call. */
 struct store_memory_view world_view(struct world *world);
 const struct store_saga *world_saga(struct world *world, struct id id); /* or NULL */
-/* Every journal is numbered without gap and chained, and folding it gives the stored state (I-1); every
-   state keeps its invariants. NULL, or what is wrong. */
+/* Every journal is numbered without gap and chained, and folding it gives the stored state (I-1);
+   every state keeps its invariants. NULL, or what is wrong. */
 const char *world_check(struct world *world);
 
 #endif

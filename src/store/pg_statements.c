@@ -1,0 +1,178 @@
+/*
+ * store/pg_statements.c - the engine's SQL. Every statement takes arrays: one statement for a batch
+ * of any size. One that must meet every row it is for ends in sagad_all().
+ *
+ * SAGAD_PLANT_FENCE builds the bug that the fence is for, so that the chaos run can be seen to
+ * catch it.
+ */
+#include "store/pg.h"
+
+#ifdef SAGAD_PLANT_FENCE
+#define NUMBER_FENCE  ""
+#define JOURNAL_FENCE "ON CONFLICT (saga_id, number) DO NOTHING"
+#else
+#define NUMBER_FENCE  "AND s.number = i.number_before"
+#define JOURNAL_FENCE ""
+#endif
+
+const struct pg_statement PG_STATEMENTS[] = {
+    [PG_SAGAS_INSERT] =
+        {"sagas_insert",
+         "INSERT INTO sagas (id, number, definition, version, status, key, flow_id, step, "
+         "error_code, labels, committed, paused, wake_at, started_at, updated_at, ended_at, "
+         "attention, attention_step, attention_since, failing_since, failing_step, failing_undo, "
+         "unanswered_since, unanswered_step, no_consumer, overdue_since, done, total, state) "
+         "SELECT * FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::int4[], $5::text[], "
+         "$6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bool[], $12::bool[], "
+         "$13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], "
+         "$17::text[], $18::text[], $19::timestamptz[], $20::timestamptz[], $21::text[], "
+         "$22::bool[], $23::timestamptz[], $24::text[], $25::bool[], $26::timestamptz[], "
+         "$27::int4[], $28::int4[], $29::bytea[])"},
+    [PG_SAGAS_UPDATE] =
+        {"sagas_update",
+         "WITH i AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int8[], "
+         "$4::text[], $5::text[], $6::text[], $7::bool[], $8::bool[], $9::bool[], "
+         "$10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[], "
+         "$15::timestamptz[], $16::timestamptz[], $17::text[], $18::bool[], $19::timestamptz[], "
+         "$20::text[], $21::bool[], $22::timestamptz[], $23::int4[], $24::int4[], $25::bytea[]) "
+         "AS i (id, number, number_before, status, step, error_code, committed, paused, "
+         "wake_write, wake_at, updated_at, ended_at, attention, attention_step, attention_since, "
+         "failing_since, failing_step, failing_undo, unanswered_since, unanswered_step, "
+         "no_consumer, overdue_since, done, total, state)), "
+         "u AS (UPDATE sagas s SET number = i.number, status = i.status, step = i.step, "
+         "error_code = i.error_code, committed = i.committed, paused = i.paused, "
+         "wake_at = CASE WHEN i.wake_write THEN i.wake_at ELSE s.wake_at END, "
+         "updated_at = i.updated_at, ended_at = i.ended_at, attention = i.attention, "
+         "attention_step = i.attention_step, attention_since = i.attention_since, "
+         "failing_since = i.failing_since, failing_step = i.failing_step, "
+         "failing_undo = i.failing_undo, unanswered_since = i.unanswered_since, "
+         "unanswered_step = i.unanswered_step, no_consumer = i.no_consumer, "
+         "overdue_since = i.overdue_since, done = i.done, total = i.total, state = i.state "
+         "FROM i WHERE s.id = i.id " NUMBER_FENCE " RETURNING 1) "
+         "SELECT sagad_all((SELECT count(*) FROM u), cardinality($1))"},
+    [PG_JOURNAL_INSERT] =
+        {"journal_insert",
+         "INSERT INTO journal (saga_id, number, at, chain, entry) SELECT * FROM unnest($1::uuid[], "
+         "$2::int8[], $3::timestamptz[], $4::bytea[], $5::text[]) " JOURNAL_FENCE},
+    [PG_ROWS_SETTLE] =
+        {"rows_settle",
+         "DELETE FROM outbox o USING unnest($1::uuid[], $2::uuid[]) AS i (saga_id, event_id) "
+         "WHERE o.saga_id = i.saga_id AND o.event_id = i.event_id"},
+    [PG_ROWS_WITHDRAW] =
+        {"rows_withdraw",
+         "WITH d AS (DELETE FROM outbox o USING unnest($1::uuid[], $2::uuid[]) "
+         "AS i (saga_id, event_id) WHERE o.saga_id = i.saga_id AND o.event_id = i.event_id "
+         "AND o.owner IS NULL RETURNING 1) "
+         "SELECT sagad_all((SELECT count(*) FROM d), cardinality($1))"},
+    [PG_ROWS_ADOPT] =
+        {"rows_adopt",
+         "WITH u AS (UPDATE outbox o SET owner = i.new_owner, retry_count = i.retry_count "
+         "FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::int4[]) "
+         "AS i (saga_id, event_id, old_owner, new_owner, retry_count) "
+         "WHERE o.saga_id = i.saga_id AND o.event_id = i.event_id AND o.owner = i.old_owner "
+         "RETURNING 1) SELECT sagad_all((SELECT count(*) FROM u), cardinality($1))"},
+    [PG_ROWS_INSERT] =
+        {"rows_insert",
+         "INSERT INTO outbox (" PG_ROW_COLUMNS ") SELECT * FROM unnest($1::uuid[], $2::uuid[], "
+         "$3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], "
+         "$9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], "
+         "$15::uuid[], $16::int4[], $17::int4[], $18::bool[], $19::int8[], $20::text[])"},
+    [PG_KEYS_INSERT] =
+        {"keys_insert",
+         "INSERT INTO starts (definition, kind, key, saga_id, input_hash, at) "
+         "SELECT definition, kind, key, saga_id, CASE kind WHEN 0 THEN input_hash END, at "
+         "FROM unnest($1::text[], $2::int4[], $3::text[], $4::uuid[], $5::bytea[], "
+         "$6::timestamptz[]) AS i (definition, kind, key, saga_id, input_hash, at)"},
+    [PG_KEYS_FREE] =
+        {"keys_free",
+         "DELETE FROM starts s USING unnest($1::text[], $2::int4[], $3::text[], $4::uuid[]) "
+         "AS i (definition, kind, key, saga_id) WHERE s.definition = i.definition "
+         "AND s.kind = i.kind AND s.key = i.key AND s.saga_id = i.saga_id"},
+    [PG_REQUESTS_INSERT] =
+        {"requests_insert",
+         "INSERT INTO requests (key, fingerprint, saga_id, status, answer, at) SELECT * FROM "
+         "unnest($1::text[], $2::bytea[], $3::uuid[], $4::int4[], $5::text[], $6::timestamptz[])"},
+    [PG_DEAD_LETTERS_INSERT] =
+        {"dead_letters_insert",
+         "INSERT INTO dead_letters (id, at, direction, reason, event_type, saga_id, detail, body) "
+         "SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], "
+         "$6::uuid[], $7::text[], $8::bytea[])"},
+    [PG_AUDIT_INSERT] =
+        {"audit_insert",
+         "INSERT INTO audit (at, actor, action, reason, detail, saga_id) SELECT * FROM "
+         "unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[])"},
+    [PG_WAKES] = {"wakes",
+                  "UPDATE sagas s SET wake_at = i.wake_at FROM unnest($1::uuid[], $2::int8[], "
+                  "$3::timestamptz[]) AS i (id, number, wake_at) "
+                  "WHERE s.id = i.id AND s.number = i.number AND s.ended_at IS NULL"},
+    [PG_LOAD] = {"load", "SELECT id, definition, version, number, wake_at, state FROM sagas "
+                         "WHERE id = ANY ($1::uuid[])"},
+    [PG_LOAD_ROWS] =
+        {"load_rows",
+         "SELECT o.saga_id, o.event_id, o.owner, coalesce(d.heartbeat_at > clock_timestamp() - "
+         "$2::int8 * interval '1 ms', false) FROM outbox o LEFT JOIN daemons d ON d.id = o.owner "
+         "WHERE o.saga_id = ANY ($1::uuid[]) ORDER BY o.saga_id, o.event_id"},
+    [PG_LOAD_KEYS] =
+        {"load_keys",
+         "SELECT i.at, s.saga_id, s.input_hash FROM unnest($1::text[], $2::int4[], $3::text[]) "
+         "WITH ORDINALITY AS i (definition, kind, key, at) JOIN starts s ON "
+         "s.definition = i.definition AND s.kind = i.kind AND s.key = i.key"},
+    [PG_LOAD_REQUEST] = {"load_request",
+                         "SELECT fingerprint, saga_id, status, answer FROM requests "
+                         "WHERE key = $1::text"},
+    [PG_BEAT] =
+        {"beat",
+         "WITH me AS (INSERT INTO daemons (id, host, listen, started_at, heartbeat_at) "
+         "VALUES ($1::uuid, $2::text, $3::text, clock_timestamp(), clock_timestamp()) "
+         "ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()), "
+         "alive AS (SELECT id FROM daemons WHERE id <> $1::uuid AND heartbeat_at > "
+         "clock_timestamp() - $4::int8 * interval '1 ms') "
+         "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::int8, "
+         "(SELECT count(*) FROM alive WHERE id < $1::uuid), (SELECT count(*) FROM alive) + 1"},
+    [PG_LEAVE] = {"leave", "UPDATE daemons SET heartbeat_at = 'epoch' WHERE id = $1::uuid"},
+    [PG_DUE] = {"due", "SELECT id, wake_at FROM sagas WHERE wake_at <= $1::timestamptz "
+                       "ORDER BY wake_at LIMIT $2::int8"},
+    [PG_NEXT_WAKE] = {"next_wake", "SELECT min(wake_at) FROM sagas WHERE wake_at IS NOT NULL"},
+    [PG_ORPHANS] = {"orphans", "SELECT " PG_ROW_COLUMNS
+                               " FROM outbox o WHERE owner IS NOT NULL AND NOT EXISTS "
+                               "(SELECT FROM daemons d WHERE d.id = o.owner AND d.heartbeat_at > "
+                               "clock_timestamp() - $1::int8 * interval '1 ms') "
+                               "ORDER BY created_at LIMIT $2::int8"},
+    [PG_ROWS_OF] = {"rows_of", "SELECT " PG_ROW_COLUMNS " FROM outbox WHERE owner = $1::uuid "
+                               "ORDER BY created_at LIMIT $2::int8"},
+    [PG_TAKE_FREE] =
+        {"take_free",
+         "WITH f AS (SELECT saga_id AS s, event_id AS e FROM outbox WHERE owner IS NULL "
+         "AND type <> ALL ($2::text[]) ORDER BY created_at LIMIT $3::int8 FOR UPDATE SKIP LOCKED) "
+         "UPDATE outbox o SET owner = $1::uuid FROM f WHERE o.saga_id = f.s AND o.event_id = f.e "
+         "RETURNING " PG_ROW_COLUMNS},
+    [PG_LET_GO] =
+        {"let_go",
+         "UPDATE outbox o SET owner = NULL FROM unnest($2::uuid[], $3::uuid[]) "
+         "AS i (saga_id, event_id) WHERE o.saga_id = i.saga_id AND o.event_id = i.event_id "
+         "AND o.owner = $1::uuid"},
+    [PG_EXPIRE] =
+        {"expire",
+         "WITH r AS (DELETE FROM requests WHERE at < $1::timestamptz RETURNING 1), "
+         "d AS (DELETE FROM daemons d WHERE heartbeat_at < $2::timestamptz AND NOT EXISTS "
+         "(SELECT FROM outbox o WHERE o.owner = d.id) RETURNING 1) "
+         "SELECT (SELECT count(*) FROM r) + (SELECT count(*) FROM d)"},
+    [PG_MAKE_PARTITIONS] = {"make_partitions", "SELECT sagad_make_partitions($1::timestamptz)"},
+    [PG_DEFINITION_ADD] =
+        {"definition_add",
+         "INSERT INTO definitions (name, version, hash, source, active, created_at) "
+         "VALUES ($1::text, $2::int4, $3::bytea, $4::text, false, $5::timestamptz) "
+         "ON CONFLICT (name, version) DO NOTHING RETURNING 1"},
+    [PG_DEFINITION_FIND] = {"definition_find", "SELECT hash FROM definitions WHERE name = $1::text "
+                                               "AND version = $2::int4"},
+    [PG_DEFINITION_ACTIVATE] =
+        {"definition_activate",
+         "WITH off AS (UPDATE definitions SET active = false WHERE name = $1::text AND active "
+         "AND version <> $2::int4) UPDATE definitions SET active = true WHERE name = $1::text "
+         "AND version = $2::int4"},
+    [PG_DEFINITIONS] =
+        {"definitions",
+         "SELECT name, version, hash, source, active, deprecated, created_at FROM definitions "
+         "WHERE $1::text IS NULL OR name = $1::text ORDER BY name, version"},
+    {NULL, NULL},
+};
