@@ -1,0 +1,265 @@
+/*
+ * config/definition_steps.c - the steps of a file as the flat tree of a definition.
+ */
+#include <stdio.h>
+
+#include "config/definition_load.h"
+
+#define TIMEOUT_MS    30000
+#define PARALLEL_MAX  10
+#define PARALLEL_MOST 1000
+
+static const struct saga_retry RETRY = {
+    .attempts = 5, .factor = 2, .jitter = 0.5, .delay_ms = 1000, .max_delay_ms = 300000};
+static const struct saga_retry UNDO_RETRY = {.attempts = SAGA_ATTEMPTS_UNLIMITED,
+                                             .factor = 2,
+                                             .jitter = 0.5,
+                                             .delay_ms = 1000,
+                                             .max_delay_ms = 300000};
+
+struct building {
+    struct loading *loading;
+    struct steps_built *out;
+    struct saga_retry retry, undo_retry;
+    int64_t timeout_ms, undo_timeout_ms;
+    bool attempts_given;
+};
+
+static const struct place *place_of(struct building *b, const char *at, const char *key)
+{
+    return definition_place(b->loading, definition_pointer(b->loading, span_of(at), span_of(key)));
+}
+
+/* ---- names ---- */
+
+/* flights.seat.book is book_seat. */
+static struct span name_from_type(struct building *b, struct span type)
+{
+    struct span last = type, before = type;
+    size_t dots = 0;
+    for (size_t i = type.len; i-- > 0 && dots < 2;) {
+        if (type.ptr[i] != '.' && i > 0)
+            continue;
+        size_t from = type.ptr[i] == '.' ? i + 1 : 0;
+        struct span *part = dots++ == 0 ? &last : &before;
+        part->len = (dots == 1 ? type.len : (size_t)(last.ptr - type.ptr) - 1) - from;
+        part->ptr = type.ptr + from;
+    }
+    struct span name =
+        arena_printf(b->loading->arena, "%.*s_%.*s", SPAN_ARG(last), SPAN_ARG(before));
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '-')
+            ((char *)name.ptr)[i] = '_';
+    }
+    return name;
+}
+
+static bool name_taken(const struct steps_built *out, struct span name)
+{
+    for (size_t i = 1; i < out->count; i++) {
+        if (span_equal(out->steps[i].name, name))
+            return true;
+    }
+    return false;
+}
+
+static struct span free_name(struct building *b, struct span base)
+{
+    struct span name = base;
+    for (unsigned i = 2; name_taken(b->out, name); i++)
+        name = arena_printf(b->loading->arena, "%.*s_%u", SPAN_ARG(base), i);
+    return name;
+}
+
+static struct span step_name(struct building *b, const struct file_step *file,
+                             const struct saga_step_def *step)
+{
+    if (file->name == NULL) {
+        static const char *const WORDS[] = {"steps", "parallel", "do", "wait"};
+        return free_name(b, step->kind == SAGA_KIND_DO ? name_from_type(b, step->type)
+                                                       : span_of(WORDS[step->kind]));
+    }
+    struct span name = definition_text(b->loading, file->name);
+    if (!saga_step_name_valid(name))
+        definition_report(b->loading, "E105", place_of(b, file->at, "name"), AT_VALUE,
+                          SPAN_LIT("write lower_case_with_underscores"),
+                          "\"%s\" is not a name for a step", file->name);
+    else if (name_taken(b->out, name))
+        definition_report(b->loading, "E109", place_of(b, file->at, "name"), AT_VALUE,
+                          SPAN_LIT("names are unique in a saga, also within groups"),
+                          "another step has the name \"%s\"", file->name);
+    return name;
+}
+
+/* ---- verbs ---- */
+
+static struct span event_type(struct building *b, const char *at, const char *key, const char *text)
+{
+    struct span type = definition_text(b->loading, text);
+    if (text && !saga_type_valid(type))
+        definition_report(b->loading, "E105", place_of(b, at, key), AT_VALUE,
+                          SPAN_LIT("write domain.entity.action"), "\"%s\" is not an event type",
+                          text);
+    return type;
+}
+
+static enum saga_step_kind kind_of(struct building *b, const struct file_step *file)
+{
+    int verbs = (file->do_ != NULL) + (file->wait != NULL) + (file->parallel != NULL) +
+                     (file->steps != NULL);
+    if (verbs != 1)
+        definition_report(b->loading, "E111", definition_place(b->loading, span_of(file->at)),
+                          AT_VALUE, SPAN_LIT("write exactly one of do, wait, parallel, steps"),
+                          verbs == 0 ? "this step does nothing" : "this step has several verbs");
+    if (file->parallel)
+        return SAGA_KIND_PARALLEL;
+    if (file->steps)
+        return SAGA_KIND_SEQUENCE;
+    return file->wait ? SAGA_KIND_WAIT : SAGA_KIND_DO;
+}
+
+/* Keys that mean nothing on a step of this kind. */
+static void refuse_modifiers(struct building *b, const struct file_step *file,
+                             enum saga_step_kind kind)
+{
+    const struct {
+        const char *key;
+        bool given, allowed;
+    } KEYS[] = {
+        {"data", file->data, kind == SAGA_KIND_DO},
+        {"to", file->to, kind == SAGA_KIND_DO},
+        {"timeout", file->timeout, kind == SAGA_KIND_DO},
+        {"retry", file->retry, kind == SAGA_KIND_DO},
+        {"undo", file->undo, kind == SAGA_KIND_DO},
+        {"undo_data", file->undo_data, kind == SAGA_KIND_DO && file->undo},
+        {"undo_timeout", file->undo_timeout, kind == SAGA_KIND_DO && file->undo},
+        {"undo_retry", file->undo_retry, kind == SAGA_KIND_DO && file->undo},
+        {"pivot", file->pivot, kind == SAGA_KIND_DO},
+        {"readonly", file->readonly, kind == SAGA_KIND_DO},
+        {"max_parallel", file->max_parallel, kind == SAGA_KIND_PARALLEL},
+    };
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
+        bool undo = kind == SAGA_KIND_DO;
+        if (KEYS[i].given && !KEYS[i].allowed)
+            definition_report(b->loading, "E112", place_of(b, file->at, KEYS[i].key), AT_KEY,
+                              SPAN_NONE,
+                              undo ? "\"%s\" says nothing without \"undo\""
+                                   : "\"%s\" says nothing on this kind of step",
+                              KEYS[i].key);
+    }
+}
+
+/* ---- one step ---- */
+
+static void fill_do(struct building *b, const struct file_step *file, struct saga_step_def *step)
+{
+    struct loading *l = b->loading;
+    step->type = event_type(b, file->at, "do", file->do_);
+    step->undo_none = file->undo && strcmp(file->undo, "none") == 0;
+    if (file->undo && !step->undo_none)
+        step->undo_type = event_type(b, file->at, "undo", file->undo);
+    step->to = definition_text(l, file->to);
+    step->data = definition_expr(l, file->at, "data", file->data);
+    step->undo_data = definition_expr(l, file->at, "undo_data", file->undo_data);
+    step->timeout_ms = definition_duration(l, file->at, "timeout", file->timeout, b->timeout_ms);
+    step->undo_timeout_ms =
+        definition_duration(l, file->at, "undo_timeout", file->undo_timeout, b->undo_timeout_ms);
+    step->retry = definition_retry(l, file->retry, b->retry);
+    step->undo_retry = definition_retry(l, file->undo_retry, b->undo_retry);
+    step->pivot = definition_bool(l, file->at, "pivot", file->pivot, false);
+    step->readonly = definition_bool(l, file->at, "readonly", file->readonly, false);
+}
+
+static void fill(struct building *b, const struct file_step *file, struct saga_step_def *step)
+{
+    struct loading *l = b->loading;
+    const struct place *place = definition_place(l, span_of(file->at));
+    step->kind = kind_of(b, file);
+    step->line = (uint16_t)(place->line < UINT16_MAX ? place->line : UINT16_MAX);
+    step->description = definition_text(l, file->description);
+    step->when = definition_expr(l, file->at, "when", file->when);
+    step->optional = definition_bool(l, file->at, "optional", file->optional, false);
+    refuse_modifiers(b, file, step->kind);
+    if (step->kind == SAGA_KIND_DO)
+        fill_do(b, file, step);
+    if (step->kind == SAGA_KIND_WAIT)
+        step->wait_ms = definition_duration(l, file->at, "wait", file->wait, 0);
+    if (step->kind == SAGA_KIND_PARALLEL)
+        step->parallel_max = (uint16_t)definition_count(
+            l, file->at, "max_parallel", file->max_parallel, PARALLEL_MOST, PARALLEL_MAX);
+    step->name = step_name(b, file, step);
+}
+
+/* ---- the tree ---- */
+
+static void add_steps(struct building *b, const struct file_step *files, unsigned count,
+                      int16_t parent, unsigned depth);
+
+static int16_t add_step(struct building *b, const struct file_step *file, int16_t parent,
+                        unsigned depth)
+{
+    struct steps_built *out = b->out;
+    int16_t index = (int16_t)out->count;
+    struct saga_step_def *step = &out->steps[index];
+    step->parent = parent;
+    step->first_child = step->next_sibling = SAGA_STEP_NONE;
+    fill(b, file, step);
+    out->at[index] = definition_text(b->loading, file->at).ptr;
+    out->attempts_given[index] = b->attempts_given || (file->retry && file->retry->attempts);
+    out->count++;
+    add_steps(b, file->parallel ? file->parallel : file->steps,
+              file->parallel ? file->parallel_count : file->steps_count, index, depth + 1);
+    return index;
+}
+
+static void add_steps(struct building *b, const struct file_step *files, unsigned count,
+                      int16_t parent, unsigned depth)
+{
+    int16_t last = SAGA_STEP_NONE;
+    if (count > 0 && depth > SAGA_NESTING_MAX + 1) {
+        definition_report(b->loading, "E108", definition_place(b->loading, span_of(files[0].at)),
+                          AT_VALUE, SPAN_NONE, "groups are nested deeper than %d levels",
+                          SAGA_NESTING_MAX);
+        return;
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (b->out->count > SAGA_STEPS_MAX) {
+            definition_report(b->loading, "E108",
+                              definition_place(b->loading, span_of(files[i].at)), AT_VALUE,
+                              SPAN_NONE, "more than %d steps", SAGA_STEPS_MAX);
+            return;
+        }
+        int16_t index = add_step(b, &files[i], parent, depth);
+        if (last == SAGA_STEP_NONE)
+            b->out->steps[parent].first_child = index;
+        else
+            b->out->steps[last].next_sibling = index;
+        last = index;
+    }
+}
+
+void definition_steps(struct loading *loading, const struct file_saga *file,
+                      struct steps_built *out)
+{
+    const struct file_defaults *defaults = file->defaults;
+    const char *at = defaults ? defaults->at : "";
+    struct building b = {
+        .loading = loading,
+        .out = out,
+        .retry = definition_retry(loading, defaults ? defaults->retry : NULL, RETRY),
+        .undo_retry = definition_retry(loading, defaults ? defaults->undo_retry : NULL, UNDO_RETRY),
+        .timeout_ms = definition_duration(loading, at, "timeout",
+                                          defaults ? defaults->timeout : NULL, TIMEOUT_MS),
+        .undo_timeout_ms = definition_duration(
+            loading, at, "undo_timeout", defaults ? defaults->undo_timeout : NULL, TIMEOUT_MS),
+        .attempts_given = defaults && defaults->retry && defaults->retry->attempts,
+    };
+    out->steps = ARENA_ARRAY(loading->arena, struct saga_step_def, SAGA_STEPS_MAX + 1);
+    out->at = ARENA_ARRAY(loading->arena, const char *, SAGA_STEPS_MAX + 1);
+    out->attempts_given = ARENA_ARRAY(loading->arena, bool, SAGA_STEPS_MAX + 1);
+    out->count = 1;
+    out->at[0] = "";
+    out->steps[0].name = SPAN_LIT("");
+    out->steps[0].parent = out->steps[0].first_child = out->steps[0].next_sibling = SAGA_STEP_NONE;
+    add_steps(&b, file->steps, file->steps_count, SAGA_STEP_ROOT, 1);
+}

@@ -1,0 +1,122 @@
+/*
+ * config/keys.c - the one table of the saga language: every key, where it stands, and whether this
+ * version knows what to do with it. The walk, the messages and the reference page come from it.
+ *
+ * Types: text, name, step_name, event (type), dur, count, float, bool, expr, data (an expression,
+ * or a mapping or list with ${ } leaves), json, codes, texts, steps, fields, retry, defaults, enum
+ * A B.
+ */
+#include "config/definition_load.h"
+
+#define NO false, ""
+
+static const struct config_key KEYS[] = {
+    {"saga", "saga", "name", true, "Name of the saga, kebab-case."},
+    {"saga", "version", "count", true, "Pins the version; else each changed file gets the next."},
+    {"saga", "description", "text", true, "For people."},
+    {"saga", "owner", "text", true, "Who answers for it."},
+    {"saga", "labels", "texts", true, "name=value, to find sagas by."},
+    {"saga", "input", "fields", true, "What a start must and may give; left out: any object."},
+    {"saga", "input_schema", "text", NO},
+    {"saga", "triggers", "any", NO},
+    {"saga", "key", "expr", true, "Business key, unique among live sagas of this name."},
+    {"saga", "key_reuse", "enum return reject allow", true,
+     "A start whose key is taken: the saga that has it, an error, or another saga. Default "
+     "return."},
+    {"saga", "lock", "any", NO},
+    {"saga", "attributes", "any", NO},
+    {"saga", "redact", "any", NO},
+    {"saga", "encrypt", "any", NO},
+    {"saga", "subject", "any", NO},
+    {"saga", "timeout", "dur", true,
+     "Of the whole saga: turns it back before the pivot, calls a person behind it."},
+    {"saga", "on_failure", "any", NO},
+    {"saga", "defaults", "defaults", true, "For the steps that do not say otherwise."},
+    {"saga", "steps", "steps", true, "What is done, in order."},
+    {"saga", "output", "data", true, "Result of a completed saga; left out: the steps' outputs."},
+    {"saga", "emit", "any", NO},
+    {"saga", "retention", "any", NO},
+
+    {"field", "name", "text", true, "Name of the member."},
+    {"field", "type", "enum string integer number boolean object array", true, "JSON type."},
+    {"field", "required", "bool", true, "Default true, unless there is a default."},
+    {"field", "default", "json", true, "Taken if the member is left out."},
+    {"field", "example", "json", true, "For people and generated samples."},
+    {"field", "description", "text", true, "For people."},
+
+    {"defaults", "timeout", "dur", true, "Of one try of a do. Default 30s."},
+    {"defaults", "retry", "retry", true, "Of a do."},
+    {"defaults", "undo_timeout", "dur", true, "Of one try of an undo. Default 30s."},
+    {"defaults", "undo_retry", "retry", true, "Of an undo."},
+
+    {"retry", "attempts", "count", true,
+     "Tries with the first; a number or unlimited. Default 5; behind the pivot and of an undo "
+     "unlimited."},
+    {"retry", "delay", "dur", true, "Before the second try. Default 1s."},
+    {"retry", "backoff", "enum exponential linear fixed", true, "Default exponential."},
+    {"retry", "factor", "float", true, "Of exponential. Default 2."},
+    {"retry", "max_delay", "dur", true, "Default 5m."},
+    {"retry", "jitter", "float", true,
+     "0 to 1: how much of a delay is left to chance. Default 0.5."},
+    {"retry", "within", "dur", true, "No try later than this after the first."},
+    {"retry", "only", "codes", true, "Of the failures that may be tried again only these are."},
+    {"retry", "except", "codes", true, "Failures with these codes are a definite no."},
+
+    {"step", "do", "event", true, "Send this command and wait for its answer."},
+    {"step", "parallel", "steps", true, "Run these side by side."},
+    {"step", "steps", "steps", true, "Run these one after the other."},
+    {"step", "wait", "dur", true, "Do nothing for this long."},
+    {"step", "await", "any", NO},
+    {"step", "run", "any", NO},
+    {"step", "emit", "any", NO},
+    {"step", "two_phase", "any", NO},
+    {"step", "name", "step_name", true, "Unique in the saga; left out: from the event type."},
+    {"step", "description", "text", true, "For people."},
+    {"step", "when", "expr", true, "False: the step is skipped."},
+    {"step", "data", "data", true, "What is sent; left out: the input."},
+    {"step", "to", "text", true, "Participant, where it is not the one of the event type."},
+    {"step", "timeout", "dur", true, "Of one try."},
+    {"step", "retry", "retry", true, "When and how often a failed try is done again."},
+    {"step", "undo", "event", true, "Command that undoes it; none: its effect may stand."},
+    {"step", "undo_data", "data", true, "What is sent to undo; left out: {input, output}."},
+    {"step", "undo_timeout", "dur", true, "Of one try of the undo."},
+    {"step", "undo_retry", "retry", true, "Of the undo."},
+    {"step", "pivot", "bool", true, "The point of no return: nothing is undone once it succeeded."},
+    {"step", "readonly", "bool", true, "Has no effect, so there is nothing to undo."},
+    {"step", "optional", "bool", true, "Its failure is passed over."},
+    {"step", "max_parallel", "count", true, "Of a parallel: branches at once. Default 10."},
+    {"step", "on_failure", "any", NO},
+    {"step", "succeeds_on", "any", NO},
+    {"step", "fails_on", "any", NO},
+    {"step", "match", "any", NO},
+    {"step", "for_each", "any", NO},
+    {"step", "delivery", "any", NO},
+    {"step", "data_schema", "any", NO},
+    {"step", "reply_schema", "any", NO},
+};
+
+const struct config_key *config_keys(size_t *count)
+{
+    *count = sizeof KEYS / sizeof KEYS[0];
+    return KEYS;
+}
+
+const struct config_key *definition_key(const char *context, struct span name)
+{
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
+        if (strcmp(KEYS[i].context, context) == 0 && span_is(name, KEYS[i].name))
+            return &KEYS[i];
+    }
+    return NULL;
+}
+
+struct span definition_key_near(const char *context, struct span name)
+{
+    struct suggest suggest;
+    suggest_init(&suggest, name);
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
+        if (strcmp(KEYS[i].context, context) == 0)
+            suggest_offer(&suggest, span_of(KEYS[i].name));
+    }
+    return suggest.best;
+}
