@@ -9,7 +9,7 @@
 
 static const struct place *place_of(struct loading *loading, const char *at, const char *key)
 {
-    return definition_place(loading, definition_pointer(loading, span_of(at), span_of(key)));
+    return file_place(loading, file_pointer(loading, span_of(at), span_of(key)));
 }
 
 /* ---- fields ---- */
@@ -40,39 +40,39 @@ static enum saga_field_type field_type(struct loading *l, const struct file_fiel
 {
     static const char *const WORDS[] = {"string",  "integer", "number",
                                         "boolean", "object",  "array"};
-    int found = file->type ? definition_enum(file->type, WORDS, 6) : -1;
+    int found = file->type ? file_enum(file->type, WORDS, 6) : -1;
     if (file->type == NULL)
-        definition_report(l, "E106", definition_place(l, span_of(file->at)), AT_VALUE, SPAN_NONE,
-                          "this field has no type");
+        file_report(l, "E106", file_place(l, span_of(file->at)), AT_VALUE, SPAN_NONE,
+                    "this field has no type");
     else if (found < 0)
-        definition_report(l, "E105", place_of(l, file->at, "type"), AT_VALUE,
-                          SPAN_LIT("write string, integer, number, boolean, object or array"),
-                          "unknown type \"%s\"", file->type);
+        file_report(l, "E105", place_of(l, file->at, "type"), AT_VALUE,
+                    SPAN_LIT("write string, integer, number, boolean, object or array"),
+                    "unknown type \"%s\"", file->type);
     return found < 0 ? SAGA_FIELD_STRING : (enum saga_field_type)found;
 }
 
 static void build_field(struct loading *l, const struct file_field *file, struct saga_field *out)
 {
     *out = (struct saga_field){
-        .name = definition_text(l, file->name),
+        .name = file_text(l, file->name),
         .type = field_type(l, file),
-        .fallback = definition_text(l, file->fallback),
-        .example = definition_text(l, file->example),
-        .description = definition_text(l, file->description),
+        .fallback = file_text(l, file->fallback),
+        .example = file_text(l, file->example),
+        .description = file_text(l, file->description),
     };
     out->required =
-        definition_bool(l, file->at, "required", file->required, span_is_none(out->fallback)) &&
+        file_bool(l, file->at, "required", file->required, span_is_none(out->fallback)) &&
         span_is_none(out->fallback);
     if (span_is_none(out->name))
-        definition_report(l, "E106", definition_place(l, span_of(file->at)), AT_VALUE, SPAN_NONE,
-                          "this field has no name");
+        file_report(l, "E106", file_place(l, span_of(file->at)), AT_VALUE, SPAN_NONE,
+                    "this field has no name");
     if (!span_is_none(out->fallback) && out->type == SAGA_FIELD_STRING && !fits(out)) {
         json_t *text = json_stringn(out->fallback.ptr, out->fallback.len);
         out->fallback = json_write(text, l->arena);
     }
     if (!span_is_none(out->fallback) && !fits(out))
-        definition_report(l, "E105", place_of(l, file->at, "default"), AT_VALUE, SPAN_NONE,
-                          "the default is not of type %s", file->type ? file->type : "string");
+        file_report(l, "E105", place_of(l, file->at, "default"), AT_VALUE, SPAN_NONE,
+                    "the default is not of type %s", file->type ? file->type : "string");
 }
 
 static void build_fields(struct loading *l, const struct file_saga *file,
@@ -83,15 +83,14 @@ static void build_fields(struct loading *l, const struct file_saga *file,
     def->field_count = file->input_count;
     def->fields = fields;
     if (file->input_count > SAGA_FIELDS_MAX)
-        definition_report(l, "E108", definition_place(l, SPAN_LIT("/input")), AT_VALUE, SPAN_NONE,
-                          "more than %d fields", SAGA_FIELDS_MAX);
+        file_report(l, "E108", file_place(l, SPAN_LIT("/input")), AT_VALUE, SPAN_NONE,
+                    "more than %d fields", SAGA_FIELDS_MAX);
     for (unsigned i = 0; i < file->input_count; i++) {
         build_field(l, &file->input[i], &fields[i]);
         for (unsigned j = 0; j < i; j++) {
             if (span_equal(fields[i].name, fields[j].name))
-                definition_report(l, "E109", place_of(l, file->input[i].at, "name"), AT_VALUE,
-                                  SPAN_NONE, "another field has the name \"%.*s\"",
-                                  SPAN_ARG(fields[i].name));
+                file_report(l, "E109", place_of(l, file->input[i].at, "name"), AT_VALUE, SPAN_NONE,
+                            "another field has the name \"%.*s\"", SPAN_ARG(fields[i].name));
         }
     }
 }
@@ -105,15 +104,14 @@ static void build_labels(struct loading *l, const struct file_saga *file,
     def->labels = labels;
     def->label_count = file->labels_count;
     if (file->labels_count > SAGA_LABELS_MAX)
-        definition_report(l, "E108", definition_place(l, SPAN_LIT("/labels")), AT_VALUE, SPAN_NONE,
-                          "more than %d labels", SAGA_LABELS_MAX);
+        file_report(l, "E108", file_place(l, SPAN_LIT("/labels")), AT_VALUE, SPAN_NONE,
+                    "more than %d labels", SAGA_LABELS_MAX);
     for (unsigned i = 0; i < file->labels_count; i++) {
-        struct span text = definition_text(l, file->labels[i]);
+        struct span text = file_text(l, file->labels[i]);
         const char *equals = memchr(text.ptr, '=', text.len);
         if (equals == NULL || equals == text.ptr) {
-            definition_report(l, "E105", definition_place(l, SPAN_LIT("/labels")), AT_VALUE,
-                              SPAN_LIT("write name=value"), "\"%s\" is not a label",
-                              file->labels[i]);
+            file_report(l, "E105", file_place(l, SPAN_LIT("/labels")), AT_VALUE,
+                        SPAN_LIT("write name=value"), "\"%s\" is not a label", file->labels[i]);
             continue;
         }
         labels[i].name = arena_copy(l->arena, (struct span){text.ptr, (size_t)(equals - text.ptr)});
@@ -123,34 +121,34 @@ static void build_labels(struct loading *l, const struct file_saga *file,
 
 static void build_name(struct loading *l, const struct file_saga *file, struct saga_definition *def)
 {
-    def->name = definition_text(l, file->saga);
+    def->name = file_text(l, file->saga);
     if (file->saga == NULL)
-        definition_report(l, "E106", &l->places[0], AT_VALUE, SPAN_LIT("begin with saga: NAME"),
-                          "the saga has no name");
+        file_report(l, "E106", &l->places[0], AT_VALUE, SPAN_LIT("begin with saga: NAME"),
+                    "the saga has no name");
     else if (!saga_name_valid(def->name))
-        definition_report(l, "E105", definition_place(l, SPAN_LIT("/saga")), AT_VALUE,
-                          SPAN_LIT("write lower-case-with-dashes"), "\"%s\" is not a saga's name",
-                          file->saga);
+        file_report(l, "E105", file_place(l, SPAN_LIT("/saga")), AT_VALUE,
+                    SPAN_LIT("write lower-case-with-dashes"), "\"%s\" is not a saga's name",
+                    file->saga);
 }
 
 static void build_head(struct loading *l, const struct file_saga *file, uint32_t version_default,
                        struct saga_definition *def)
 {
     static const char *const REUSE[] = {"return", "reject", "allow"};
-    int reuse = file->key_reuse ? definition_enum(file->key_reuse, REUSE, 3) : 0;
+    int reuse = file->key_reuse ? file_enum(file->key_reuse, REUSE, 3) : 0;
     build_name(l, file, def);
-    def->version = definition_count(l, "", "version", file->version, INT32_MAX, version_default);
+    def->version = file_count(l, "", "version", file->version, INT32_MAX, version_default);
     def->hash = hash_of(l->yaml);
     def->source = arena_copy(l->arena, l->yaml);
-    def->description = definition_text(l, file->description);
-    def->owner = definition_text(l, file->owner);
-    def->key = definition_expr(l, "", "key", file->key);
-    def->timeout_ms = definition_duration(l, "", "timeout", file->timeout, SAGA_NO_LIMIT);
-    def->output = definition_expr(l, "", "output", file->output);
+    def->description = file_text(l, file->description);
+    def->owner = file_text(l, file->owner);
+    def->key = file_expr(l, "", "key", file->key);
+    def->timeout_ms = file_duration(l, "", "timeout", file->timeout, SAGA_NO_LIMIT);
+    def->output = file_expr(l, "", "output", file->output);
     if (reuse < 0)
-        definition_report(l, "E105", definition_place(l, SPAN_LIT("/key_reuse")), AT_VALUE,
-                          SPAN_LIT("write return, reject or allow"), "unknown key_reuse \"%s\"",
-                          file->key_reuse);
+        file_report(l, "E105", file_place(l, SPAN_LIT("/key_reuse")), AT_VALUE,
+                    SPAN_LIT("write return, reject or allow"), "unknown key_reuse \"%s\"",
+                    file->key_reuse);
     def->key_reuse = reuse < 0 ? SAGA_KEY_RETURN : (enum saga_key_reuse)reuse;
     build_labels(l, file, def);
     build_fields(l, file, def);
@@ -170,21 +168,21 @@ static void tell(void *ctx, const struct saga_problem *problem)
     const char *at = t->steps->at[problem->step];
     struct span hint = problem->hint[0] ? arena_copy(l->arena, span_of(problem->hint)) : SPAN_NONE;
     const struct place *place =
-        problem->key[0] ? place_of(l, at, problem->key) : definition_place(l, span_of(at));
-    definition_report_inside(l, problem->code, problem->warning, place, problem->offset,
-                             problem->length, hint, problem->message);
+        problem->key[0] ? place_of(l, at, problem->key) : file_place(l, span_of(at));
+    file_report_inside(l, problem->code, problem->warning, place, problem->offset, problem->length,
+                       hint, problem->message);
 }
 
-const struct saga_definition *definition_build(struct loading *l, const struct file_saga *file,
-                                               uint32_t version_default)
+const struct saga_definition *file_build(struct loading *l, const struct file_saga *file,
+                                         uint32_t version_default)
 {
     struct saga_definition *def = ARENA_NEW(l->arena, struct saga_definition);
     struct steps_built steps;
     build_head(l, file, version_default, def);
     if (file->steps_count == 0)
-        definition_report(l, "E106", &l->places[0], AT_VALUE, SPAN_LIT("write steps: and a list"),
-                          "the saga has no steps");
-    definition_steps(l, file, &steps);
+        file_report(l, "E106", &l->places[0], AT_VALUE, SPAN_LIT("write steps: and a list"),
+                    "the saga has no steps");
+    file_steps(l, file, &steps);
     def->steps = steps.steps;
     def->step_count = steps.count;
     if (l->diagnostics->failed)
@@ -214,11 +212,11 @@ enum err config_definition_load(struct span yaml, uint32_t version_default, stru
     struct file_saga *file = NULL;
     *out = NULL;
     *diagnostics = (struct config_diagnostics){0};
-    if (definition_walk(&loading))
-        file = definition_schema_load(&loading);
+    if (file_walk(&loading))
+        file = file_schema_load(&loading);
     if (file)
-        *out = definition_build(&loading, file, version_default);
-    definition_schema_free(file);
+        *out = file_build(&loading, file, version_default);
+    file_schema_free(file);
     json_use(outer);
     if (diagnostics->failed)
         *out = NULL;
@@ -234,9 +232,9 @@ bool config_definition_has_version(struct span yaml)
     struct config_diagnostics diagnostics = {0};
     struct loading loading = {.yaml = yaml, .arena = &arena, .diagnostics = &diagnostics};
     struct arena *outer = json_use(&arena);
-    struct file_saga *file = definition_walk(&loading) ? definition_schema_load(&loading) : NULL;
+    struct file_saga *file = file_walk(&loading) ? file_schema_load(&loading) : NULL;
     bool has = file && file->version != NULL;
-    definition_schema_free(file);
+    file_schema_free(file);
     json_use(outer);
     arena_release(&arena);
     return has;

@@ -36,15 +36,14 @@ static void set(struct loading *loading, const char *code, unsigned line, unsign
     loading->diagnostics->failed |= !out->warning;
 }
 
-void definition_report_at(struct loading *loading, const char *code, unsigned line, unsigned column,
-                          unsigned length, struct span pointer, struct span hint,
-                          struct span message)
+void file_report_at(struct loading *loading, const char *code, unsigned line, unsigned column,
+                    unsigned length, struct span pointer, struct span hint, struct span message)
 {
     set(loading, code, line, column, length, pointer, hint, message);
 }
 
-void definition_report(struct loading *loading, const char *code, const struct place *place,
-                       enum diagnostic_at at, struct span hint, const char *format, ...)
+void file_report(struct loading *loading, const char *code, const struct place *place,
+                 enum diagnostic_at at, struct span hint, const char *format, ...)
 {
     char message[300];
     va_list arguments;
@@ -95,9 +94,9 @@ static struct position inside(const struct loading *loading, const struct place 
     return (struct position){place->line, place->column + quoted + offset};
 }
 
-void definition_report_inside(struct loading *loading, const char *code, bool warning,
-                              const struct place *place, uint32_t offset, uint32_t length,
-                              struct span hint, const char *message)
+void file_report_inside(struct loading *loading, const char *code, bool warning,
+                        const struct place *place, uint32_t offset, uint32_t length,
+                        struct span hint, const char *message)
 {
     struct position at = inside(loading, place, offset);
     bool whole = place->folded || length == 0;
@@ -109,7 +108,7 @@ void definition_report_inside(struct loading *loading, const char *code, bool wa
 
 /* ---- places ---- */
 
-const struct place *definition_place(const struct loading *loading, struct span pointer)
+const struct place *file_place(const struct loading *loading, struct span pointer)
 {
     for (size_t i = 0; i < loading->place_count; i++) {
         if (span_equal(loading->places[i].pointer, pointer))
@@ -118,7 +117,7 @@ const struct place *definition_place(const struct loading *loading, struct span 
     return &loading->places[0];
 }
 
-struct span definition_pointer(struct loading *loading, struct span parent, struct span member)
+struct span file_pointer(struct loading *loading, struct span parent, struct span member)
 {
     struct text out;
     text_init(&out, loading->arena);

@@ -92,7 +92,7 @@ static void warn_if_forgotten(struct loading *l, const yaml_node_t *node, struct
         return;
     struct span hint =
         arena_printf(l->arena, "write ${ %.*s }, or make the whole an expression", SPAN_ARG(text));
-    definition_report_at(
+    file_report_at(
         l, "W110", (unsigned)node->start_mark.line + 1, (unsigned)node->start_mark.column + 1,
         (unsigned)(node->end_mark.column - node->start_mark.column), pointer, hint,
         arena_printf(l->arena, "\"%.*s\" is text here, not an expression", SPAN_ARG(text)));
@@ -125,8 +125,8 @@ static void fold_members(struct loading *l, struct text *out, yaml_node_t *node,
         if (pair > node->data.mapping.pairs.start)
             text_raw(out, SPAN_LIT(", "));
         if (key->type != YAML_SCALAR_NODE || span_is(text_of(key), "<<")) {
-            definition_report(l, "E107", definition_place(l, pointer), AT_VALUE, SPAN_NONE,
-                              "keys must be names here; merge keys are not supported");
+            file_report(l, "E107", file_place(l, pointer), AT_VALUE, SPAN_NONE,
+                        "keys must be names here; merge keys are not supported");
             text_raw(out, SPAN_LIT("\"\": null"));
             continue;
         }
@@ -156,16 +156,16 @@ static void fold_node(struct loading *l, struct text *out, yaml_node_t *node, st
 {
     size_t index = (size_t)(node - l->document->nodes.start);
     if (depth > 0 && l->seen[index]) {
-        definition_report(l, "E107", definition_place(l, pointer), AT_VALUE, SPAN_NONE,
-                          "aliases are not supported");
+        file_report(l, "E107", file_place(l, pointer), AT_VALUE, SPAN_NONE,
+                    "aliases are not supported");
         text_raw(out, SPAN_LIT("null"));
         return;
     }
     l->seen[index] = true;
     if (depth > FOLD_DEPTH_MAX) {
-        definition_report(l, "E108", definition_place(l, pointer), AT_VALUE,
-                          SPAN_LIT("write the inner part as an expression"),
-                          "nested deeper than %d levels", FOLD_DEPTH_MAX);
+        file_report(l, "E108", file_place(l, pointer), AT_VALUE,
+                    SPAN_LIT("write the inner part as an expression"),
+                    "nested deeper than %d levels", FOLD_DEPTH_MAX);
         text_raw(out, SPAN_LIT("null"));
     } else if (node->type == YAML_MAPPING_NODE) {
         fold_members(l, out, node, pointer, depth);
@@ -176,7 +176,7 @@ static void fold_node(struct loading *l, struct text *out, yaml_node_t *node, st
     }
 }
 
-struct span definition_fold(struct loading *l, yaml_node_t *node, struct span pointer)
+struct span file_fold(struct loading *l, yaml_node_t *node, struct span pointer)
 {
     struct text out;
     if (node->type == YAML_SCALAR_NODE && find_opening(text_of(node)) == NULL)
@@ -220,7 +220,7 @@ static json_t *value_of(struct loading *l, yaml_node_t *node, unsigned depth)
     return out;
 }
 
-struct span definition_json(struct loading *l, yaml_node_t *node)
+struct span file_json(struct loading *l, yaml_node_t *node)
 {
     return json_write(value_of(l, node, 0), l->arena);
 }

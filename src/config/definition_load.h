@@ -41,33 +41,32 @@ struct loading {
 
 /* ---- keys.c ---- */
 
-const struct config_key *definition_key(const char *context, struct span name);
-struct span definition_key_near(const char *context, struct span name);
+const struct config_key *file_key(const char *context, struct span name);
+struct span file_key_near(const char *context, struct span name);
 
 /* ---- definition_diagnostics.c ---- */
 
 enum diagnostic_at { AT_KEY = 0, AT_VALUE };
 /* Report at a place; `hint` may be NONE. */
-void definition_report(struct loading *loading, const char *code, const struct place *place,
-                       enum diagnostic_at at, struct span hint, const char *format, ...)
+void file_report(struct loading *loading, const char *code, const struct place *place,
+                 enum diagnostic_at at, struct span hint, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
-void definition_report_at(struct loading *loading, const char *code, unsigned line, unsigned column,
-                          unsigned length, struct span pointer, struct span hint,
-                          struct span message);
+void file_report_at(struct loading *loading, const char *code, unsigned line, unsigned column,
+                    unsigned length, struct span pointer, struct span hint, struct span message);
 /* A place inside a scalar: `offset` bytes into its value. */
-void definition_report_inside(struct loading *loading, const char *code, bool warning,
-                              const struct place *place, uint32_t offset, uint32_t length,
-                              struct span hint, const char *message);
-const struct place *definition_place(const struct loading *loading, struct span pointer);
-struct span definition_pointer(struct loading *loading, struct span parent, struct span member);
+void file_report_inside(struct loading *loading, const char *code, bool warning,
+                        const struct place *place, uint32_t offset, uint32_t length,
+                        struct span hint, const char *message);
+const struct place *file_place(const struct loading *loading, struct span pointer);
+struct span file_pointer(struct loading *loading, struct span parent, struct span member);
 
 /* ---- definition_walk.c ---- */
 
 /* False if the file is no YAML mapping at all; else the normal form and the places are there. */
-bool definition_walk(struct loading *loading);
+bool file_walk(struct loading *loading);
 /* A mapping, list or text with ${ } as an expression (definition_fold.c). */
-struct span definition_fold(struct loading *loading, yaml_node_t *node, struct span pointer);
-struct span definition_json(struct loading *loading, yaml_node_t *node);
+struct span file_fold(struct loading *loading, yaml_node_t *node, struct span pointer);
+struct span file_json(struct loading *loading, yaml_node_t *node);
 
 /* ---- definition_schema.c ---- */
 
@@ -103,23 +102,23 @@ struct file_saga {
 };
 /* From the normal form; NULL and a report if libcyaml refuses it. Free with definition_schema_free.
  */
-struct file_saga *definition_schema_load(struct loading *loading);
-void definition_schema_free(struct file_saga *file);
+struct file_saga *file_schema_load(struct loading *loading);
+void file_schema_free(struct file_saga *file);
 
 /* ---- definition_values.c: texts to values, with a report where they are none ---- */
 
-struct span definition_text(struct loading *loading, const char *text);
-int64_t definition_duration(struct loading *loading, const char *parent, const char *key,
-                            const char *text, int64_t fallback);
-bool definition_bool(struct loading *loading, const char *parent, const char *key, const char *text,
-                     bool fallback);
-uint32_t definition_count(struct loading *loading, const char *parent, const char *key,
-                          const char *text, uint32_t max, uint32_t fallback);
-const struct expr *definition_expr(struct loading *loading, const char *parent, const char *key,
-                                   const char *text);
-struct saga_retry definition_retry(struct loading *loading, const struct file_retry *file,
-                                   struct saga_retry base);
-int definition_enum(const char *text, const char *const *words, size_t count);
+struct span file_text(struct loading *loading, const char *text);
+int64_t file_duration(struct loading *loading, const char *parent, const char *key,
+                      const char *text, int64_t fallback);
+bool file_bool(struct loading *loading, const char *parent, const char *key, const char *text,
+               bool fallback);
+uint32_t file_count(struct loading *loading, const char *parent, const char *key, const char *text,
+                    uint32_t max, uint32_t fallback);
+const struct expr *file_expr(struct loading *loading, const char *parent, const char *key,
+                             const char *text);
+struct saga_retry file_retry(struct loading *loading, const struct file_retry *file,
+                             struct saga_retry base);
+int file_enum(const char *text, const char *const *words, size_t count);
 
 /* ---- definition_steps.c ---- */
 
@@ -129,12 +128,11 @@ struct steps_built {
     bool *attempts_given;
     size_t count;
 };
-void definition_steps(struct loading *loading, const struct file_saga *file,
-                      struct steps_built *out);
+void file_steps(struct loading *loading, const struct file_saga *file, struct steps_built *out);
 
 /* ---- definition_build.c ---- */
 
-const struct saga_definition *
-definition_build(struct loading *loading, const struct file_saga *file, uint32_t version_default);
+const struct saga_definition *file_build(struct loading *loading, const struct file_saga *file,
+                                         uint32_t version_default);
 
 #endif

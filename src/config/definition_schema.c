@@ -115,7 +115,7 @@ static const cyaml_config_t config = {
     .flags = CYAML_CFG_NO_ALIAS,
 };
 
-struct file_saga *definition_schema_load(struct loading *loading)
+struct file_saga *file_schema_load(struct loading *loading)
 {
     struct file_saga *file = NULL;
     struct span normal = text_span(&loading->normal);
@@ -123,13 +123,12 @@ struct file_saga *definition_schema_load(struct loading *loading)
                                       &saga_schema, (cyaml_data_t **)&file, NULL);
     if (err == CYAML_OK)
         return file;
-    definition_report_at(
-        loading, "E100", 1, 1, 1, SPAN_LIT(""), SPAN_NONE,
-        arena_printf(loading->arena, "the file can't be read: %s", cyaml_strerror(err)));
+    file_report_at(loading, "E100", 1, 1, 1, SPAN_LIT(""), SPAN_NONE,
+                   arena_printf(loading->arena, "the file can't be read: %s", cyaml_strerror(err)));
     return NULL;
 }
 
-void definition_schema_free(struct file_saga *file)
+void file_schema_free(struct file_saga *file)
 {
     cyaml_free(&config, &saga_schema, file, 0);
 }

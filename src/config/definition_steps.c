@@ -27,7 +27,7 @@ struct building {
 
 static const struct place *place_of(struct building *b, const char *at, const char *key)
 {
-    return definition_place(b->loading, definition_pointer(b->loading, span_of(at), span_of(key)));
+    return file_place(b->loading, file_pointer(b->loading, span_of(at), span_of(key)));
 }
 
 /* ---- names ---- */
@@ -79,15 +79,15 @@ static struct span step_name(struct building *b, const struct file_step *file,
         return free_name(b, step->kind == SAGA_KIND_DO ? name_from_type(b, step->type)
                                                        : span_of(WORDS[step->kind]));
     }
-    struct span name = definition_text(b->loading, file->name);
+    struct span name = file_text(b->loading, file->name);
     if (!saga_step_name_valid(name))
-        definition_report(b->loading, "E105", place_of(b, file->at, "name"), AT_VALUE,
-                          SPAN_LIT("write lower_case_with_underscores"),
-                          "\"%s\" is not a name for a step", file->name);
+        file_report(b->loading, "E105", place_of(b, file->at, "name"), AT_VALUE,
+                    SPAN_LIT("write lower_case_with_underscores"),
+                    "\"%s\" is not a name for a step", file->name);
     else if (name_taken(b->out, name))
-        definition_report(b->loading, "E109", place_of(b, file->at, "name"), AT_VALUE,
-                          SPAN_LIT("names are unique in a saga, also within groups"),
-                          "another step has the name \"%s\"", file->name);
+        file_report(b->loading, "E109", place_of(b, file->at, "name"), AT_VALUE,
+                    SPAN_LIT("names are unique in a saga, also within groups"),
+                    "another step has the name \"%s\"", file->name);
     return name;
 }
 
@@ -95,22 +95,21 @@ static struct span step_name(struct building *b, const struct file_step *file,
 
 static struct span event_type(struct building *b, const char *at, const char *key, const char *text)
 {
-    struct span type = definition_text(b->loading, text);
+    struct span type = file_text(b->loading, text);
     if (text && !saga_type_valid(type))
-        definition_report(b->loading, "E105", place_of(b, at, key), AT_VALUE,
-                          SPAN_LIT("write domain.entity.action"), "\"%s\" is not an event type",
-                          text);
+        file_report(b->loading, "E105", place_of(b, at, key), AT_VALUE,
+                    SPAN_LIT("write domain.entity.action"), "\"%s\" is not an event type", text);
     return type;
 }
 
 static enum saga_step_kind kind_of(struct building *b, const struct file_step *file)
 {
     int verbs = (file->do_ != NULL) + (file->wait != NULL) + (file->parallel != NULL) +
-                     (file->steps != NULL);
+                (file->steps != NULL);
     if (verbs != 1)
-        definition_report(b->loading, "E111", definition_place(b->loading, span_of(file->at)),
-                          AT_VALUE, SPAN_LIT("write exactly one of do, wait, parallel, steps"),
-                          verbs == 0 ? "this step does nothing" : "this step has several verbs");
+        file_report(b->loading, "E111", file_place(b->loading, span_of(file->at)), AT_VALUE,
+                    SPAN_LIT("write exactly one of do, wait, parallel, steps"),
+                    verbs == 0 ? "this step does nothing" : "this step has several verbs");
     if (file->parallel)
         return SAGA_KIND_PARALLEL;
     if (file->steps)
@@ -141,11 +140,10 @@ static void refuse_modifiers(struct building *b, const struct file_step *file,
     for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
         bool undo = kind == SAGA_KIND_DO;
         if (KEYS[i].given && !KEYS[i].allowed)
-            definition_report(b->loading, "E112", place_of(b, file->at, KEYS[i].key), AT_KEY,
-                              SPAN_NONE,
-                              undo ? "\"%s\" says nothing without \"undo\""
-                                   : "\"%s\" says nothing on this kind of step",
-                              KEYS[i].key);
+            file_report(b->loading, "E112", place_of(b, file->at, KEYS[i].key), AT_KEY, SPAN_NONE,
+                        undo ? "\"%s\" says nothing without \"undo\""
+                             : "\"%s\" says nothing on this kind of step",
+                        KEYS[i].key);
     }
 }
 
@@ -158,35 +156,35 @@ static void fill_do(struct building *b, const struct file_step *file, struct sag
     step->undo_none = file->undo && strcmp(file->undo, "none") == 0;
     if (file->undo && !step->undo_none)
         step->undo_type = event_type(b, file->at, "undo", file->undo);
-    step->to = definition_text(l, file->to);
-    step->data = definition_expr(l, file->at, "data", file->data);
-    step->undo_data = definition_expr(l, file->at, "undo_data", file->undo_data);
-    step->timeout_ms = definition_duration(l, file->at, "timeout", file->timeout, b->timeout_ms);
+    step->to = file_text(l, file->to);
+    step->data = file_expr(l, file->at, "data", file->data);
+    step->undo_data = file_expr(l, file->at, "undo_data", file->undo_data);
+    step->timeout_ms = file_duration(l, file->at, "timeout", file->timeout, b->timeout_ms);
     step->undo_timeout_ms =
-        definition_duration(l, file->at, "undo_timeout", file->undo_timeout, b->undo_timeout_ms);
-    step->retry = definition_retry(l, file->retry, b->retry);
-    step->undo_retry = definition_retry(l, file->undo_retry, b->undo_retry);
-    step->pivot = definition_bool(l, file->at, "pivot", file->pivot, false);
-    step->readonly = definition_bool(l, file->at, "readonly", file->readonly, false);
+        file_duration(l, file->at, "undo_timeout", file->undo_timeout, b->undo_timeout_ms);
+    step->retry = file_retry(l, file->retry, b->retry);
+    step->undo_retry = file_retry(l, file->undo_retry, b->undo_retry);
+    step->pivot = file_bool(l, file->at, "pivot", file->pivot, false);
+    step->readonly = file_bool(l, file->at, "readonly", file->readonly, false);
 }
 
 static void fill(struct building *b, const struct file_step *file, struct saga_step_def *step)
 {
     struct loading *l = b->loading;
-    const struct place *place = definition_place(l, span_of(file->at));
+    const struct place *place = file_place(l, span_of(file->at));
     step->kind = kind_of(b, file);
     step->line = (uint16_t)(place->line < UINT16_MAX ? place->line : UINT16_MAX);
-    step->description = definition_text(l, file->description);
-    step->when = definition_expr(l, file->at, "when", file->when);
-    step->optional = definition_bool(l, file->at, "optional", file->optional, false);
+    step->description = file_text(l, file->description);
+    step->when = file_expr(l, file->at, "when", file->when);
+    step->optional = file_bool(l, file->at, "optional", file->optional, false);
     refuse_modifiers(b, file, step->kind);
     if (step->kind == SAGA_KIND_DO)
         fill_do(b, file, step);
     if (step->kind == SAGA_KIND_WAIT)
-        step->wait_ms = definition_duration(l, file->at, "wait", file->wait, 0);
+        step->wait_ms = file_duration(l, file->at, "wait", file->wait, 0);
     if (step->kind == SAGA_KIND_PARALLEL)
-        step->parallel_max = (uint16_t)definition_count(
-            l, file->at, "max_parallel", file->max_parallel, PARALLEL_MOST, PARALLEL_MAX);
+        step->parallel_max = (uint16_t)file_count(l, file->at, "max_parallel", file->max_parallel,
+                                                  PARALLEL_MOST, PARALLEL_MAX);
     step->name = step_name(b, file, step);
 }
 
@@ -204,7 +202,7 @@ static int16_t add_step(struct building *b, const struct file_step *file, int16_
     step->parent = parent;
     step->first_child = step->next_sibling = SAGA_STEP_NONE;
     fill(b, file, step);
-    out->at[index] = definition_text(b->loading, file->at).ptr;
+    out->at[index] = file_text(b->loading, file->at).ptr;
     out->attempts_given[index] = b->attempts_given || (file->retry && file->retry->attempts);
     out->count++;
     add_steps(b, file->parallel ? file->parallel : file->steps,
@@ -217,16 +215,14 @@ static void add_steps(struct building *b, const struct file_step *files, unsigne
 {
     int16_t last = SAGA_STEP_NONE;
     if (count > 0 && depth > SAGA_NESTING_MAX + 1) {
-        definition_report(b->loading, "E108", definition_place(b->loading, span_of(files[0].at)),
-                          AT_VALUE, SPAN_NONE, "groups are nested deeper than %d levels",
-                          SAGA_NESTING_MAX);
+        file_report(b->loading, "E108", file_place(b->loading, span_of(files[0].at)), AT_VALUE,
+                    SPAN_NONE, "groups are nested deeper than %d levels", SAGA_NESTING_MAX);
         return;
     }
     for (unsigned i = 0; i < count; i++) {
         if (b->out->count > SAGA_STEPS_MAX) {
-            definition_report(b->loading, "E108",
-                              definition_place(b->loading, span_of(files[i].at)), AT_VALUE,
-                              SPAN_NONE, "more than %d steps", SAGA_STEPS_MAX);
+            file_report(b->loading, "E108", file_place(b->loading, span_of(files[i].at)), AT_VALUE,
+                        SPAN_NONE, "more than %d steps", SAGA_STEPS_MAX);
             return;
         }
         int16_t index = add_step(b, &files[i], parent, depth);
@@ -238,20 +234,19 @@ static void add_steps(struct building *b, const struct file_step *files, unsigne
     }
 }
 
-void definition_steps(struct loading *loading, const struct file_saga *file,
-                      struct steps_built *out)
+void file_steps(struct loading *loading, const struct file_saga *file, struct steps_built *out)
 {
     const struct file_defaults *defaults = file->defaults;
     const char *at = defaults ? defaults->at : "";
     struct building b = {
         .loading = loading,
         .out = out,
-        .retry = definition_retry(loading, defaults ? defaults->retry : NULL, RETRY),
-        .undo_retry = definition_retry(loading, defaults ? defaults->undo_retry : NULL, UNDO_RETRY),
-        .timeout_ms = definition_duration(loading, at, "timeout",
-                                          defaults ? defaults->timeout : NULL, TIMEOUT_MS),
-        .undo_timeout_ms = definition_duration(
-            loading, at, "undo_timeout", defaults ? defaults->undo_timeout : NULL, TIMEOUT_MS),
+        .retry = file_retry(loading, defaults ? defaults->retry : NULL, RETRY),
+        .undo_retry = file_retry(loading, defaults ? defaults->undo_retry : NULL, UNDO_RETRY),
+        .timeout_ms =
+            file_duration(loading, at, "timeout", defaults ? defaults->timeout : NULL, TIMEOUT_MS),
+        .undo_timeout_ms = file_duration(loading, at, "undo_timeout",
+                                         defaults ? defaults->undo_timeout : NULL, TIMEOUT_MS),
         .attempts_given = defaults && defaults->retry && defaults->retry->attempts,
     };
     out->steps = ARENA_ARRAY(loading->arena, struct saga_step_def, SAGA_STEPS_MAX + 1);

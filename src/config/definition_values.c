@@ -8,17 +8,17 @@
 #include "base/clock.h"
 #include "config/definition_load.h"
 
-struct span definition_text(struct loading *loading, const char *text)
+struct span file_text(struct loading *loading, const char *text)
 {
     return arena_copy(loading->arena, span_of(text));
 }
 
 static const struct place *place_of(struct loading *loading, const char *parent, const char *key)
 {
-    return definition_place(loading, definition_pointer(loading, span_of(parent), span_of(key)));
+    return file_place(loading, file_pointer(loading, span_of(parent), span_of(key)));
 }
 
-int definition_enum(const char *text, const char *const *words, size_t count)
+int file_enum(const char *text, const char *const *words, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(text, words[i]) == 0)
@@ -27,32 +27,31 @@ int definition_enum(const char *text, const char *const *words, size_t count)
     return -1;
 }
 
-int64_t definition_duration(struct loading *loading, const char *parent, const char *key,
-                            const char *text, int64_t fallback)
+int64_t file_duration(struct loading *loading, const char *parent, const char *key,
+                      const char *text, int64_t fallback)
 {
     int64_t duration_ms = fallback;
     if (text == NULL || duration_parse(span_of(text), &duration_ms))
         return duration_ms;
-    definition_report(loading, "E105", place_of(loading, parent, key), AT_VALUE,
-                      SPAN_LIT("write 500ms, 10s, 5m, 1h30m or 2d"), "\"%s\" is not a duration",
-                      text);
+    file_report(loading, "E105", place_of(loading, parent, key), AT_VALUE,
+                SPAN_LIT("write 500ms, 10s, 5m, 1h30m or 2d"), "\"%s\" is not a duration", text);
     return fallback;
 }
 
-bool definition_bool(struct loading *loading, const char *parent, const char *key, const char *text,
-                     bool fallback)
+bool file_bool(struct loading *loading, const char *parent, const char *key, const char *text,
+               bool fallback)
 {
     if (text == NULL)
         return fallback;
     if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
         return text[0] == 't';
-    definition_report(loading, "E105", place_of(loading, parent, key), AT_VALUE,
-                      SPAN_LIT("write true or false"), "\"%s\" is neither true nor false", text);
+    file_report(loading, "E105", place_of(loading, parent, key), AT_VALUE,
+                SPAN_LIT("write true or false"), "\"%s\" is neither true nor false", text);
     return fallback;
 }
 
-uint32_t definition_count(struct loading *loading, const char *parent, const char *key,
-                          const char *text, uint32_t max, uint32_t fallback)
+uint32_t file_count(struct loading *loading, const char *parent, const char *key, const char *text,
+                    uint32_t max, uint32_t fallback)
 {
     char *end;
     if (text == NULL)
@@ -62,20 +61,20 @@ uint32_t definition_count(struct loading *loading, const char *parent, const cha
     if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && value >= 1 &&
         value <= max)
         return (uint32_t)value;
-    definition_report(loading, "E105", place_of(loading, parent, key), AT_VALUE, SPAN_NONE,
-                      "\"%s\" is not a number from 1 to %u", text, max);
+    file_report(loading, "E105", place_of(loading, parent, key), AT_VALUE, SPAN_NONE,
+                "\"%s\" is not a number from 1 to %u", text, max);
     return fallback;
 }
 
-const struct expr *definition_expr(struct loading *loading, const char *parent, const char *key,
-                                   const char *text)
+const struct expr *file_expr(struct loading *loading, const char *parent, const char *key,
+                             const char *text)
 {
     const struct expr *expr = NULL;
     struct expr_problem problem;
     if (text == NULL || expr_parse(span_of(text), loading->arena, &expr, &problem) == ERR_OK)
         return expr;
-    definition_report_inside(loading, "E120", false, place_of(loading, parent, key), problem.offset,
-                             problem.length, SPAN_NONE, problem.message);
+    file_report_inside(loading, "E120", false, place_of(loading, parent, key), problem.offset,
+                       problem.length, SPAN_NONE, problem.message);
     return NULL;
 }
 
@@ -90,8 +89,8 @@ static double number(struct loading *loading, const char *parent, const char *ke
     double value = strtod(text, &end);
     if (*text && *end == '\0' && value >= least && value <= most)
         return value;
-    definition_report(loading, "E105", place_of(loading, parent, key), AT_VALUE, SPAN_NONE,
-                      "\"%s\" is not a number from %g to %g", text, least, most);
+    file_report(loading, "E105", place_of(loading, parent, key), AT_VALUE, SPAN_NONE,
+                "\"%s\" is not a number from %g to %g", text, least, most);
     return fallback;
 }
 
@@ -100,10 +99,10 @@ static const struct span *codes(struct loading *loading, const char *parent, con
 {
     struct span *out = ARENA_ARRAY(loading->arena, struct span, count + 1);
     if (count > SAGA_CODES_MAX)
-        definition_report(loading, "E108", place_of(loading, parent, key), AT_VALUE, SPAN_NONE,
-                          "more than %d codes", SAGA_CODES_MAX);
+        file_report(loading, "E108", place_of(loading, parent, key), AT_VALUE, SPAN_NONE,
+                    "more than %d codes", SAGA_CODES_MAX);
     for (unsigned i = 0; i < count; i++)
-        out[i] = definition_text(loading, texts[i]);
+        out[i] = file_text(loading, texts[i]);
     return out;
 }
 
@@ -111,7 +110,7 @@ static uint32_t attempts(struct loading *loading, const struct file_retry *file,
 {
     if (file->attempts && strcmp(file->attempts, "unlimited") == 0)
         return SAGA_ATTEMPTS_UNLIMITED;
-    return definition_count(loading, file->at, "attempts", file->attempts, 1000000, fallback);
+    return file_count(loading, file->at, "attempts", file->attempts, 1000000, fallback);
 }
 
 static enum saga_backoff backoff(struct loading *loading, const struct file_retry *file,
@@ -120,17 +119,17 @@ static enum saga_backoff backoff(struct loading *loading, const struct file_retr
     static const char *const WORDS[] = {"exponential", "linear", "fixed"};
     if (file->backoff == NULL)
         return fallback;
-    int found = definition_enum(file->backoff, WORDS, 3);
+    int found = file_enum(file->backoff, WORDS, 3);
     if (found >= 0)
         return (enum saga_backoff)found;
-    definition_report(loading, "E105", place_of(loading, file->at, "backoff"), AT_VALUE,
-                      SPAN_LIT("write exponential, linear or fixed"), "unknown backoff \"%s\"",
-                      file->backoff);
+    file_report(loading, "E105", place_of(loading, file->at, "backoff"), AT_VALUE,
+                SPAN_LIT("write exponential, linear or fixed"), "unknown backoff \"%s\"",
+                file->backoff);
     return fallback;
 }
 
-struct saga_retry definition_retry(struct loading *loading, const struct file_retry *file,
-                                   struct saga_retry base)
+struct saga_retry file_retry(struct loading *loading, const struct file_retry *file,
+                             struct saga_retry base)
 {
     struct saga_retry out = base;
     if (file == NULL)
@@ -139,10 +138,10 @@ struct saga_retry definition_retry(struct loading *loading, const struct file_re
     out.backoff = backoff(loading, file, base.backoff);
     out.factor = number(loading, file->at, "factor", file->factor, 1, 100, base.factor);
     out.jitter = number(loading, file->at, "jitter", file->jitter, 0, 1, base.jitter);
-    out.delay_ms = definition_duration(loading, file->at, "delay", file->delay, base.delay_ms);
+    out.delay_ms = file_duration(loading, file->at, "delay", file->delay, base.delay_ms);
     out.max_delay_ms =
-        definition_duration(loading, file->at, "max_delay", file->max_delay, base.max_delay_ms);
-    out.within_ms = definition_duration(loading, file->at, "within", file->within, base.within_ms);
+        file_duration(loading, file->at, "max_delay", file->max_delay, base.max_delay_ms);
+    out.within_ms = file_duration(loading, file->at, "within", file->within, base.within_ms);
     if (file->only) {
         out.only = codes(loading, file->at, "only", file->only, file->only_count);
         out.only_count = file->only_count;

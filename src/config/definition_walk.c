@@ -77,8 +77,8 @@ static bool met_before(struct loading *l, const yaml_node_t *node, const struct 
         l->seen[index] = true;
         return false;
     }
-    definition_report(l, "E107", place, AT_VALUE, SPAN_LIT("write shared settings under defaults:"),
-                      "aliases are not supported");
+    file_report(l, "E107", place, AT_VALUE, SPAN_LIT("write shared settings under defaults:"),
+                "aliases are not supported");
     return true;
 }
 
@@ -104,17 +104,17 @@ static void unknown_key(struct loading *l, const char *context, struct span name
                         const struct place *place, struct span parent)
 {
     struct span in = where(l, context, parent);
-    struct span near = definition_key_near(context, name);
+    struct span near = file_key_near(context, name);
     if (span_is(name, "<<")) {
-        definition_report(l, "E107", place, AT_KEY, SPAN_LIT("write them under defaults:"),
-                          "merge keys are not supported");
+        file_report(l, "E107", place, AT_KEY, SPAN_LIT("write them under defaults:"),
+                    "merge keys are not supported");
         return;
     }
-    definition_report(l, "E101", place, AT_KEY,
-                      span_is_none(near)
-                          ? SPAN_NONE
-                          : arena_printf(l->arena, "did you mean \"%.*s\"?", SPAN_ARG(near)),
-                      "unknown key \"%.*s\" %.*s", SPAN_ARG(name), SPAN_ARG(in));
+    file_report(l, "E101", place, AT_KEY,
+                span_is_none(near)
+                    ? SPAN_NONE
+                    : arena_printf(l->arena, "did you mean \"%.*s\"?", SPAN_ARG(near)),
+                "unknown key \"%.*s\" %.*s", SPAN_ARG(name), SPAN_ARG(in));
 }
 
 static const char *kind_of(const yaml_node_t *node)
@@ -127,8 +127,7 @@ static const char *kind_of(const yaml_node_t *node)
 static bool wrong_kind(struct loading *l, const struct place *place, const yaml_node_t *node,
                        const char *wanted, struct span hint)
 {
-    definition_report(l, "E104", place, AT_VALUE, hint, "expected %s, got %s", wanted,
-                      kind_of(node));
+    file_report(l, "E104", place, AT_VALUE, hint, "expected %s, got %s", wanted, kind_of(node));
     text_json_string(&l->normal, SPAN_NONE);
     return false;
 }
@@ -151,8 +150,8 @@ static bool walk_scalar(struct loading *l, yaml_node_t *node, const struct place
                                                          : "one value",
                           retry ? SPAN_LIT("write {attempts: 3}") : SPAN_NONE);
     if (is_empty(node)) {
-        definition_report(l, "E104", place, AT_KEY, SPAN_LIT("give a value, or leave the key out"),
-                          "\"%s\" has no value", key->name);
+        file_report(l, "E104", place, AT_KEY, SPAN_LIT("give a value, or leave the key out"),
+                    "\"%s\" has no value", key->name);
         text_json_string(&l->normal, SPAN_NONE);
         return false;
     }
@@ -172,7 +171,7 @@ static bool walk_texts(struct loading *l, yaml_node_t *node, const struct place 
         yaml_node_t *element = node_at(l, *item);
         snprintf(index, sizeof index, "%d", (int)(item - node->data.sequence.items.start));
         const struct place *at =
-            remember(l, definition_pointer(l, pointer, span_of(index)), NULL, element);
+            remember(l, file_pointer(l, pointer, span_of(index)), NULL, element);
         if (element->type == YAML_SCALAR_NODE)
             text_json_string(&l->normal, scalar_text(element));
         else
@@ -195,7 +194,7 @@ static bool walk_mappings(struct loading *l, yaml_node_t *node, const struct pla
          item < node->data.sequence.items.top; item++) {
         yaml_node_t *element = node_at(l, *item);
         snprintf(index, sizeof index, "%d", (int)(item - node->data.sequence.items.start));
-        struct span at = definition_pointer(l, pointer, span_of(index));
+        struct span at = file_pointer(l, pointer, span_of(index));
         const struct place *where_it_is = remember(l, at, NULL, element);
         if (!met_before(l, element, where_it_is))
             walk_mapping(l, element, context, at);
@@ -207,7 +206,7 @@ static bool walk_mappings(struct loading *l, yaml_node_t *node, const struct pla
 static bool walk_value(struct loading *l, yaml_node_t *node, const struct config_key *key,
                        struct span pointer)
 {
-    const struct place *place = definition_place(l, pointer);
+    const struct place *place = file_place(l, pointer);
     const char *type = key->type;
     if (strcmp(type, "steps") == 0)
         return walk_mappings(l, node, place, "step", pointer);
@@ -216,11 +215,11 @@ static bool walk_value(struct loading *l, yaml_node_t *node, const struct config
     if (strcmp(type, "codes") == 0 || strcmp(type, "texts") == 0)
         return walk_texts(l, node, place, pointer);
     if (strcmp(type, "data") == 0 && !is_empty(node)) {
-        text_json_string(&l->normal, definition_fold(l, node, pointer));
+        text_json_string(&l->normal, file_fold(l, node, pointer));
         return true;
     }
     if (strcmp(type, "json") == 0) {
-        text_json_string(&l->normal, definition_json(l, node));
+        text_json_string(&l->normal, file_json(l, node));
         return true;
     }
     if (strcmp(type, "retry") == 0 || strcmp(type, "defaults") == 0) {
@@ -248,19 +247,17 @@ static bool remember_members(struct loading *l, yaml_node_t *node, struct span p
          pair < node->data.mapping.pairs.top; pair++) {
         yaml_node_t *key = node_at(l, pair->key);
         if (is_name_node(key))
-            remember(l, definition_pointer(l, pointer, SPAN_LIT("name")), key,
-                     node_at(l, pair->value));
+            remember(l, file_pointer(l, pointer, SPAN_LIT("name")), key, node_at(l, pair->value));
     }
     for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
          pair < node->data.mapping.pairs.top; pair++) {
         yaml_node_t *key = node_at(l, pair->key);
         if (key->type != YAML_SCALAR_NODE) {
-            definition_report(l, "E104", remember(l, pointer, NULL, key), AT_VALUE, SPAN_NONE,
-                              "a key must be a name");
+            file_report(l, "E104", remember(l, pointer, NULL, key), AT_VALUE, SPAN_NONE,
+                        "a key must be a name");
             good = false;
         } else if (!is_name_node(key)) {
-            remember(l, definition_pointer(l, pointer, scalar_text(key)), key,
-                     node_at(l, pair->value));
+            remember(l, file_pointer(l, pointer, scalar_text(key)), key, node_at(l, pair->value));
         }
     }
     return good;
@@ -281,20 +278,20 @@ static void walk_member(struct loading *l, yaml_node_t *node, const yaml_node_pa
 {
     yaml_node_t *key_node = node_at(l, pair->key), *value = node_at(l, pair->value);
     struct span name = scalar_text(key_node);
-    struct span pointer = definition_pointer(l, parent, name);
-    const struct config_key *key = definition_key(context, name);
-    struct place place = *definition_place(l, pointer);
+    struct span pointer = file_pointer(l, parent, name);
+    const struct config_key *key = file_key(context, name);
+    struct place place = *file_place(l, pointer);
     place.key_line = (unsigned)key_node->start_mark.line + 1;
     place.key_column = (unsigned)key_node->start_mark.column + 1;
     place.key_length = width(key_node);
     if (key == NULL) {
         unknown_key(l, context, name, &place, parent);
     } else if (given_before(l, node, pair)) {
-        definition_report(l, "E103", &place, AT_KEY, SPAN_LIT("keep one of them"),
-                          "\"%s\" is given twice", key->name);
+        file_report(l, "E103", &place, AT_KEY, SPAN_LIT("keep one of them"),
+                    "\"%s\" is given twice", key->name);
     } else if (!key->supported) {
-        definition_report(l, "E102", &place, AT_KEY, SPAN_NONE,
-                          "\"%s\" is not supported yet by this version", key->name);
+        file_report(l, "E102", &place, AT_KEY, SPAN_NONE,
+                    "\"%s\" is not supported yet by this version", key->name);
     } else if (!met_before(l, value, &place)) {
         text_json_key(&l->normal, strcmp(key->name, "default") == 0 ? "fallback" : key->name);
         walk_value(l, value, key, pointer);
@@ -305,7 +302,7 @@ static void walk_mapping(struct loading *l, yaml_node_t *node, const char *conte
                          struct span pointer)
 {
     if (node->type != YAML_MAPPING_NODE) {
-        wrong_kind(l, definition_place(l, pointer), node, "a mapping",
+        wrong_kind(l, file_place(l, pointer), node, "a mapping",
                    strcmp(context, "step") == 0 ? SPAN_LIT("write - do: domain.entity.action")
                                                 : SPAN_NONE);
         return;
@@ -314,8 +311,8 @@ static void walk_mapping(struct loading *l, yaml_node_t *node, const char *conte
     text_json_key(&l->normal, "at");
     text_json_string(&l->normal, pointer);
     if (++l->depth > CONFIG_YAML_DEPTH_MAX)
-        definition_report(l, "E108", definition_place(l, pointer), AT_VALUE, SPAN_NONE,
-                          "nested deeper than %d levels", CONFIG_YAML_DEPTH_MAX);
+        file_report(l, "E108", file_place(l, pointer), AT_VALUE, SPAN_NONE,
+                    "nested deeper than %d levels", CONFIG_YAML_DEPTH_MAX);
     else if (remember_members(l, node, pointer)) {
         for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
              pair < node->data.mapping.pairs.top; pair++)
@@ -332,9 +329,8 @@ static void syntax_error(struct loading *l, const yaml_parser_t *parser)
     struct span message =
         arena_printf(l->arena, "not YAML: %s%s%s", parser->problem ? parser->problem : "unreadable",
                      parser->context ? " " : "", parser->context ? parser->context : "");
-    definition_report_at(l, "E100", (unsigned)parser->problem_mark.line + 1,
-                         (unsigned)parser->problem_mark.column + 1, 1, SPAN_LIT(""), SPAN_NONE,
-                         message);
+    file_report_at(l, "E100", (unsigned)parser->problem_mark.line + 1,
+                   (unsigned)parser->problem_mark.column + 1, 1, SPAN_LIT(""), SPAN_NONE, message);
 }
 
 static bool walk_document(struct loading *l)
@@ -342,14 +338,14 @@ static bool walk_document(struct loading *l)
     yaml_node_t *root = yaml_document_get_root_node(l->document);
     size_t nodes = (size_t)(l->document->nodes.top - l->document->nodes.start);
     if (root == NULL) {
-        definition_report_at(l, "E100", 1, 1, 1, SPAN_LIT(""), SPAN_LIT("begin with saga: NAME"),
-                             SPAN_LIT("the file is empty"));
+        file_report_at(l, "E100", 1, 1, 1, SPAN_LIT(""), SPAN_LIT("begin with saga: NAME"),
+                       SPAN_LIT("the file is empty"));
         return false;
     }
     remember(l, SPAN_LIT(""), NULL, root);
     if (nodes > CONFIG_YAML_NODES_MAX) {
-        definition_report(l, "E108", &l->places[0], AT_VALUE, SPAN_NONE, "more than %d nodes",
-                          CONFIG_YAML_NODES_MAX);
+        file_report(l, "E108", &l->places[0], AT_VALUE, SPAN_NONE, "more than %d nodes",
+                    CONFIG_YAML_NODES_MAX);
         return false;
     }
     l->seen = ARENA_ARRAY(l->arena, bool, nodes);
@@ -366,21 +362,21 @@ static void second_document(struct loading *l, yaml_parser_t *parser)
     }
     yaml_node_t *root = yaml_document_get_root_node(&more);
     if (root)
-        definition_report_at(l, "E100", (unsigned)root->start_mark.line + 1, 1, 1, SPAN_LIT(""),
-                             SPAN_LIT("write each saga into a file of its own"),
-                             SPAN_LIT("a second document in one file"));
+        file_report_at(l, "E100", (unsigned)root->start_mark.line + 1, 1, 1, SPAN_LIT(""),
+                       SPAN_LIT("write each saga into a file of its own"),
+                       SPAN_LIT("a second document in one file"));
     yaml_document_delete(&more);
 }
 
-bool definition_walk(struct loading *l)
+bool file_walk(struct loading *l)
 {
     yaml_parser_t parser;
     yaml_document_t document;
     bool good = false;
     text_init(&l->normal, l->arena);
     if (l->yaml.len > SAGA_FILE_BYTES_MAX) {
-        definition_report_at(l, "E108", 1, 1, 1, SPAN_LIT(""), SPAN_NONE,
-                             SPAN_LIT("the file is longer than 1 MiB"));
+        file_report_at(l, "E108", 1, 1, 1, SPAN_LIT(""), SPAN_NONE,
+                       SPAN_LIT("the file is longer than 1 MiB"));
         return false;
     }
     if (!yaml_parser_initialize(&parser))

@@ -101,7 +101,7 @@ const struct config_key *config_keys(size_t *count)
     return KEYS;
 }
 
-const struct config_key *definition_key(const char *context, struct span name)
+const struct config_key *file_key(const char *context, struct span name)
 {
     for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
         if (strcmp(KEYS[i].context, context) == 0 && span_is(name, KEYS[i].name))
@@ -110,7 +110,7 @@ const struct config_key *definition_key(const char *context, struct span name)
     return NULL;
 }
 
-struct span definition_key_near(const char *context, struct span name)
+struct span file_key_near(const char *context, struct span name)
 {
     struct suggest suggest;
     suggest_init(&suggest, name);
