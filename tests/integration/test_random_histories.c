@@ -79,6 +79,7 @@ struct history {
     size_t wire_count;
     struct saga_row rows[64];
     struct wire row_commands[64];
+    bool row_sent[64]; /* once by each owner: the transport does not deliver twice */
     size_t row_count;
     unsigned events;
     bool calm; /* towards the end: everything answers, so that the saga can end */
@@ -118,6 +119,7 @@ static void remove_row(struct history *h, struct id event_id)
             continue;
         h->row_count--;
         h->rows[i] = h->rows[h->row_count];
+        h->row_sent[i] = h->row_sent[h->row_count];
         h->row_commands[i--] = h->row_commands[h->row_count];
     }
 }
@@ -131,6 +133,7 @@ static void follow(struct history *h, const struct saga_effect *effect)
     assert_true(h->row_count < 64);
     uint16_t of_do = h->state.steps[effect->step].operation[SAGA_PHASE_DO].number;
     h->rows[h->row_count] = (struct saga_row){effect->event_id, true};
+    h->row_sent[h->row_count] = false;
     h->row_commands[h->row_count++] = (struct wire){.step = effect->step,
                                                     .phase = effect->phase,
                                                     .number = of_do,
@@ -246,8 +249,10 @@ static void move_wire(struct history *h)
 static void send_row(struct history *h)
 {
     size_t at = chance(h, (uint32_t)h->row_count);
-    if (h->rows[at].owned)
-        put_wire(h, h->row_commands[at]);
+    if (!h->rows[at].owned || h->row_sent[at])
+        return;
+    h->row_sent[at] = true;
+    put_wire(h, h->row_commands[at]);
 }
 
 static void adopt(struct history *h)
@@ -257,6 +262,7 @@ static void adopt(struct history *h)
     if (!h->rows[at].owned)
         return;
     event.row.command_id = h->rows[at].event_id;
+    h->row_sent[at] = false;
     apply(h, &event);
 }
 
@@ -280,21 +286,12 @@ static void operate(struct history *h)
     apply(h, &event);
 }
 
-/* Nobody sent it yet: let go, or taken again. */
+/* A row that its owner has not sent is let go, or a free one taken. */
 static void toggle_row(struct history *h)
 {
     size_t at = chance(h, (uint32_t)h->row_count);
-    for (size_t i = 0; i < h->wire_count; i++) {
-        if (id_equal(h->wires[i].command_id, h->rows[at].event_id))
-            return;
-    }
-    struct saga_state *state = &h->state;
-    const struct wire *command = &h->row_commands[at];
-    if (h->rows[at].owned && state->steps[command->step].operation[command->phase].sendings > 1)
-        return;
-    if (memory_of(h, command->step, command->number)->done)
-        return;
-    h->rows[at].owned = !h->rows[at].owned;
+    if (!h->row_sent[at])
+        h->rows[at].owned = !h->rows[at].owned;
 }
 
 static void something(struct history *h)
