@@ -64,7 +64,9 @@ struct net_client_options {
     unsigned host_connections_max; /* 0: NET_HOST_CONNECTIONS_MAX */
 };
 MUST_CHECK enum err net_client_new(const struct net_client_options *options, struct net_client **out);
-void net_client_free(struct net_client *client); /* answers what is open with NET_STOPPED */
+/* No more requests; answers what is open with NET_STOPPED, on the calling thread. */
+void net_client_stop(struct net_client *client);
+void net_client_free(struct net_client *client); /* stops first */
 
 /* Any thread. Copies everything. `done` is called once, on the client's thread. ERR_BUSY when
    NET_QUEUE_MAX is reached: nothing is taken. */
