@@ -27,6 +27,9 @@ struct transport_answer {
 typedef void transport_answer_fn(void *ctx, const struct store_row *row,
                                  const struct transport_answer *answer);
 
+/* The event id of an answer that has none of its own: the same for the same sending. */
+struct id transport_reply_id(const struct store_row *row);
+
 struct transport;
 struct transport_ops {
     /* Borrows `row` until the answer (the caller keeps it). ERR_BUSY: not taken, try later. */
