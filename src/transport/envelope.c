@@ -140,7 +140,7 @@ enum err envelope_from_json(json_t *value, struct arena *arena, struct envelope 
                             struct envelope_problem *problem)
 {
     *out = (struct envelope){0};
-    *problem = (struct envelope_problem){{0}};
+    memset(problem, 0, sizeof *problem);
     if (!json_is_object(value))
         return problem_at(problem, "", "an event is a JSON object");
     enum err err = read_id(value, "/eventId", &out->event_id, problem);
