@@ -94,12 +94,9 @@ enum err store_reader_ping(struct store_reader *reader, unsigned *schema_version
     PGresult *result;
     arena_init(&arena);
     pg_params_init(&params, &arena);
-    enum err err = read_run(reader,
-                            "SELECT clock_timestamp(), CASE WHEN to_regclass('schema_migrations') "
-                            "IS NULL THEN 0 ELSE (xpath('/row/v/text()', query_to_xml('SELECT "
-                            "max(version) AS v FROM schema_migrations', false, true, "
-                            "'')))[1]::text::int4 END",
-                            &params, &result);
+    enum err err = read_run(
+        reader, "SELECT clock_timestamp(), (SELECT max(version) FROM schema_migrations)", &params,
+        &result);
     *now_ms = err ? 0 : pg_get_time(result, 0, 0);
     *schema_version = err ? 0 : (unsigned)pg_get_int(result, 0, 1);
     PQclear(result);

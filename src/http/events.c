@@ -1,0 +1,211 @@
+/*
+ * http/events.c - POST /v1/events: replies of participants, one or many.
+ */
+#include <stdlib.h>
+
+#include "http/internal.h"
+#include "observability/log.h"
+#include "transport/envelope.h"
+
+struct arrived {
+    struct request *request;
+    struct id event_id;
+    struct span disposition, detail;
+    struct id saga_id;
+    bool readable;
+    struct saga_event event;
+};
+
+struct batch_of_events {
+    struct arrived *items;
+    size_t count;
+    atomic_size_t open; /* still with the engine, and one for the handler itself */
+};
+
+/* ---- the answer ---- */
+
+static void respond(struct request *request)
+{
+    struct text out;
+    char id[ID_TEXT_SIZE];
+    text_init(&out, &request->arena);
+    text_json_open(&out, '{');
+    text_json_key(&out, "items");
+    text_json_open(&out, '[');
+    for (size_t i = 0; i < request->events->count; i++) {
+        const struct arrived *item = &request->events->items[i];
+        text_json_open(&out, '{');
+        text_json_key(&out, "eventId");
+        text_json_string(&out,
+                         id_is_none(item->event_id) ? SPAN_NONE : id_format(item->event_id, id));
+        print_text(&out, "disposition", item->disposition);
+        if (!id_is_none(item->saga_id)) {
+            text_json_key(&out, "sagaId");
+            text_json_string(&out, id_format(item->saga_id, id));
+        }
+        print_text(&out, "detail", item->detail);
+        text_json_close(&out, '}');
+    }
+    text_json_close(&out, ']');
+    text_json_close(&out, '}');
+    respond_json(request, 200, text_span(&out));
+}
+
+static void one_less(struct request *request)
+{
+    if (atomic_fetch_sub(&request->events->open, 1) == 1)
+        request_resume(request);
+}
+
+/* ---- to the engine ---- */
+
+static struct span disposition_of(const struct engine_result *result)
+{
+    if (result->err == ERR_NOT_FOUND)
+        return SPAN_LIT("unmatched");
+    if (result->err)
+        return SPAN_LIT("invalid");
+    switch (result->verdict) {
+    case SAGA_APPLIED:
+    case SAGA_NOTHING:
+        return SPAN_LIT("applied");
+    case SAGA_DUPLICATE:
+        return SPAN_LIT("duplicate");
+    case SAGA_LATE:
+    case SAGA_CONTRADICTION:
+        return SPAN_LIT("late");
+    case SAGA_UNMATCHED:
+        return SPAN_LIT("unmatched");
+    case SAGA_REFUSED:
+        break;
+    }
+    return SPAN_LIT("invalid");
+}
+
+static void on_done(void *ctx, const struct engine_result *result)
+{
+    struct arrived *item = ctx;
+    item->disposition = disposition_of(result);
+    if (result->err == ERR_STOPPED || err_class(result->err) == ERR_CLASS_RETRY)
+        item->detail = SPAN_LIT("not taken: send it again");
+    one_less(item->request);
+}
+
+static void submit(struct arrived *item)
+{
+    struct engine_submission ask = {.event = &item->event, .done = on_done, .ctx = item};
+    enum err err = engine_submit(item->request->server->options.engine, &ask);
+    if (err == ERR_OK)
+        return;
+    item->disposition = SPAN_LIT("invalid");
+    item->detail = SPAN_LIT("not taken: send it again");
+    one_less(item->request);
+}
+
+/* ---- reading ---- */
+
+static void dead_letter(struct request *request, const struct arrived *item, struct span body)
+{
+    struct store_session *session = NULL;
+    int64_t now_ms = clock_now_ms(request->server->options.clock);
+    struct store_dead_letter letter = {
+        .id = id_v7(now_ms),
+        .at_ms = now_ms,
+        .direction = SPAN_LIT("in"),
+        .reason = SPAN_LIT("unreadable"),
+        .detail = item->detail,
+        .body = body,
+    };
+    enum err err = store_session_open(request->server->options.store, &session);
+    if (!err)
+        err = store_dead_letter_add(session, &letter);
+    if (err)
+        log_error("dead_letter.lost", "an unreadable event could not be kept",
+                  LOG_TEXT("error.type", span_of(err_name(err))));
+    store_session_close(session);
+}
+
+static void read_event(struct request *request, json_t *value, struct arrived *item,
+                       struct envelope_problem *problem)
+{
+    struct envelope envelope;
+    enum err err = envelope_from_json(value, &request->arena, &envelope, problem);
+    item->event_id = envelope.event_id;
+    if (!err)
+        err = envelope_reply(&envelope, &request->arena, &item->event, problem);
+    item->readable = err == ERR_OK;
+    item->saga_id = item->readable ? item->event.saga_id : ID_NONE;
+    if (item->readable)
+        return;
+    item->disposition = SPAN_LIT("invalid");
+    item->detail = arena_printf(&request->arena, "%s: %s", problem->pointer, problem->message);
+}
+
+static void submit_all(struct request *request)
+{
+    struct batch_of_events *events = request->events;
+    for (size_t i = 0; i < events->count; i++) {
+        if (events->items[i].readable)
+            atomic_fetch_add(&events->open, 1);
+    }
+    request_suspend(request, respond);
+    for (size_t i = 0; i < events->count; i++) {
+        if (events->items[i].readable)
+            submit(&events->items[i]);
+    }
+    one_less(request);
+}
+
+static void take_many(struct request *request, json_t *array)
+{
+    struct envelope_problem problem;
+    size_t i;
+    json_t *value;
+    json_array_foreach (array, i, value) {
+        struct arrived *item = &request->events->items[i];
+        read_event(request, value, item, &problem);
+        if (!item->readable)
+            dead_letter(request, item, json_write(value, &request->arena));
+    }
+    submit_all(request);
+}
+
+static void take_one(struct request *request, json_t *value)
+{
+    struct envelope_problem problem;
+    struct arrived *item = &request->events->items[0];
+    read_event(request, value, item, &problem);
+    if (item->readable) {
+        submit_all(request);
+        return;
+    }
+    respond_problem(request, &(struct problem){
+                                 .status = 400,
+                                 .slug = "invalid-body",
+                                 .title = "This is no event that can be used",
+                                 .detail = arena_copy(&request->arena, span_of(problem.message)),
+                                 .pointer = arena_copy(&request->arena, span_of(problem.pointer)),
+                             });
+}
+
+void handle_events(struct request *request)
+{
+    json_t *body;
+    if (!request_json(request, &body))
+        return;
+    size_t count = json_is_array(body) ? json_array_size(body) : 1;
+    if (count > HTTP_EVENTS_MAX) {
+        respond_simple(request, 413, "body-too-large", NULL, "more than 1000 events at once");
+        return;
+    }
+    request->events = ARENA_NEW(&request->arena, struct batch_of_events);
+    request->events->items = ARENA_ARRAY(&request->arena, struct arrived, count + 1);
+    request->events->count = count;
+    atomic_store(&request->events->open, 1);
+    for (size_t i = 0; i < count; i++)
+        request->events->items[i].request = request;
+    if (json_is_array(body))
+        take_many(request, body);
+    else
+        take_one(request, body);
+}
