@@ -30,6 +30,8 @@
 #include "transport/http.h"
 
 #define RETRY_MS 500 /* between looks at a database that is away */
+#define MIGRATE_RETRY_MS 50
+#define MIGRATE_TRIES_MAX 200
 
 struct parts {
     const struct config_daemon *config;
@@ -320,6 +322,10 @@ static int serve_until_signal(struct parts *parts, const sigset_t *signals, bool
         while (!wait_signal(signals, 3600 * 1000))
             continue;
     }
+    if (err && err != ERR_STOPPED)
+        log_error("service.not_started", "what it needs of the database is not there",
+                  LOG_TEXT("error.type", span_of(err_name(err))),
+                  LOG_TEXT("error.message", span_of(err_text(err))));
     log_info("service.stopping", "sagad.service.stopping",
              LOG_ID("service.instance.id", parts->daemon));
     stop(parts);
@@ -363,8 +369,13 @@ int migrate(const struct config_daemon *config)
     struct arena arena;
     arena_init(&arena);
     char problem[400] = "";
-    enum err err =
-        store_migrate(arena_copy(&arena, config->database_url).ptr, tell_migration, NULL, problem);
+    const char *url = arena_copy(&arena, config->database_url).ptr;
+    enum err err = store_migrate(url, tell_migration, NULL, problem);
+    /* a database that is just starting is worth a moment's patience */
+    for (int tries = 0; err == ERR_UNAVAILABLE && tries < MIGRATE_TRIES_MAX; tries++) {
+        nanosleep(&(struct timespec){.tv_nsec = (long)MIGRATE_RETRY_MS * 1000000}, NULL);
+        err = store_migrate(url, tell_migration, NULL, problem);
+    }
     if (err)
         fprintf(stderr, "sagad: migrate: %s\n", problem[0] ? problem : err_text(err));
     arena_release(&arena);

@@ -161,7 +161,8 @@ const struct pg_statement PG_STATEMENTS[] = {
     [PG_DEFINITION_ADD] =
         {"definition_add",
          "INSERT INTO definitions (name, version, hash, source, active, created_at) "
-         "VALUES ($1::text, $2::int4, $3::bytea, $4::text, false, $5::timestamptz) "
+         "VALUES ($1::text, $2::int4, $3::bytea, $4::text, false, coalesce($5::timestamptz, "
+         "clock_timestamp())) "
          "ON CONFLICT (name, version) DO NOTHING RETURNING 1"},
     [PG_DEFINITION_FIND] = {"definition_find", "SELECT hash FROM definitions WHERE name = $1::text "
                                                "AND version = $2::int4"},
