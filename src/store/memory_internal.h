@@ -1,0 +1,91 @@
+/*
+ * store/memory_internal.h - what the files of the simulated store share. Not for others.
+ */
+#ifndef STORE_MEMORY_INTERNAL_H
+#define STORE_MEMORY_INTERNAL_H
+
+#include <pthread.h>
+
+#include "store/memory.h"
+
+/* A growing array of records whose spans are copies of their own. */
+struct table {
+    char *items;
+    size_t count, capacity, bytes_each;
+};
+
+struct memory_daemon {
+    struct id id;
+    int64_t heartbeat_ms, started_ms;
+};
+
+struct memory_store {
+    struct store base; /* first */
+    struct clock *clock;
+    pthread_mutex_t mutex;
+    struct table sagas;    /* struct store_saga, by id */
+    struct table entries;  /* struct store_entry, by saga and number */
+    struct table rows;     /* struct store_row, by saga and event */
+    struct table keys;     /* struct store_key, by definition, kind, key */
+    struct table requests; /* struct store_request, by key */
+    struct table letters, audits, definitions, daemons;
+    enum store_memory_fault fault;
+    unsigned fault_times;
+};
+
+struct memory_session {
+    struct store_session base; /* first */
+};
+
+static inline struct memory_store *memory_of(struct store_session *session)
+{
+    return (struct memory_store *)session->store;
+}
+
+/* ---- memory_tables.c ---- */
+
+void table_init(struct table *table, size_t bytes_each);
+/* Where a record stands, or should; *found says which. */
+typedef int table_compare(const void *a, const void *b);
+size_t table_find(const struct table *table, const void *record, table_compare *compare,
+                  bool *found);
+void *table_at(const struct table *table, size_t at);
+void *table_insert(struct table *table, size_t at, const void *record);
+void table_remove(struct table *table, size_t at);
+void table_release(struct table *table);
+
+int compare_sagas(const void *a, const void *b);
+int compare_entries(const void *a, const void *b);
+int compare_rows(const void *a, const void *b);
+int compare_keys(const void *a, const void *b);
+int compare_requests(const void *a, const void *b);
+int compare_definitions(const void *a, const void *b);
+int compare_daemons(const void *a, const void *b);
+
+struct span span_keep(struct span span); /* malloc'd copy; NONE stays NONE */
+void span_drop(struct span span);
+void saga_keep(struct store_saga *saga);
+void saga_drop(struct store_saga *saga);
+void row_keep(struct store_row *row);
+void row_drop(struct store_row *row);
+void row_copy(struct arena *arena, const struct store_row *from, struct store_row *to);
+void saga_copy(struct arena *arena, const struct store_saga *from, struct store_saga *to);
+
+/* ---- memory_commit.c, memory_outbox.c ---- */
+
+enum err memory_commit(struct store_session *session, const struct store_batch *batch);
+enum err memory_beat(struct store_session *session, const struct store_heartbeat *beat,
+                     struct store_alive *out);
+enum err memory_leave(struct store_session *session, struct id daemon);
+enum err memory_orphans(struct store_session *session, int64_t heartbeat_timeout_ms, size_t max,
+                        struct arena *arena, struct store_row **out, size_t *out_count);
+enum err memory_rows_of(struct store_session *session, struct id daemon, size_t max,
+                        struct arena *arena, struct store_row **out, size_t *out_count);
+enum err memory_take_free(struct store_session *session, struct id daemon, const struct span *skip,
+                          size_t skip_count, size_t max, struct arena *arena,
+                          struct store_row **out, size_t *out_count);
+enum err memory_let_go(struct store_session *session, struct id daemon,
+                       const struct store_row_key *keys, size_t count);
+bool memory_alive(const struct memory_store *store, struct id daemon, int64_t timeout_ms);
+
+#endif
