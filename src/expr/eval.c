@@ -5,91 +5,10 @@
  * expression, which `?` and `//` catch; ERR_LIMIT is a spent budget, which nothing catches;
  * ERR_STOPPED says that somebody has enough (first, any, all).
  */
-#include <stdarg.h>
-#include <stdio.h>
-
 #include "base/assert.h"
 #include "expr/internal.h"
 
-#define BYTES_BUILT_MAX (16 * EXPR_OUTPUT_BYTES_MAX)
-#define EVAL_DEPTH_MAX  400
-
-enum err run_fail(struct run *run, const struct node *node, const char *format, ...)
-{
-    va_list arguments;
-    run->problem->offset = node->offset;
-    run->problem->length = node->length ? node->length : 1;
-    va_start(arguments, format);
-    vsnprintf(run->problem->message, sizeof run->problem->message, format, arguments);
-    va_end(arguments);
-    return ERR_INVALID;
-}
-
-enum err run_limit(struct run *run, const struct node *node, const char *what)
-{
-    (void)run_fail(run, node, "this costs too much: more than %s", what);
-    return ERR_LIMIT;
-}
-
-enum err run_built(struct run *run, const struct node *node, size_t bytes)
-{
-    run->bytes += bytes;
-    return run->bytes > BYTES_BUILT_MAX ? run_limit(run, node, "16 MiB of values") : ERR_OK;
-}
-
-bool value_true(const json_t *value)
-{
-    return !json_is_null(value) && !json_is_false(value);
-}
-
-const char *value_type(const json_t *value)
-{
-    if (json_is_boolean(value))
-        return "boolean";
-    if (json_is_number(value))
-        return "number";
-    if (json_is_string(value))
-        return "string";
-    if (json_is_array(value))
-        return "array";
-    return json_is_object(value) ? "object" : "null";
-}
-
-const char *value_show(const json_t *value, char buf[32])
-{
-    struct arena arena;
-    arena_init(&arena);
-    struct span text = json_write(value, &arena);
-    snprintf(buf, 32, "%.*s%s", text.len > 11 ? 10 : (int)text.len, text.ptr,
-             text.len > 11 ? "..." : "");
-    arena_release(&arena);
-    return buf;
-}
-
-/* ---- gathering ---- */
-
-struct collecting {
-    struct run *run;
-    const struct node *node;
-    json_t *array;
-};
-
-static enum err collect(void *ctx, json_t *value)
-{
-    struct collecting *c = ctx;
-    if (json_array_size(c->array) >= EXPR_VALUES_MAX)
-        return run_limit(c->run, c->node, "100000 values");
-    json_array_append(c->array, value);
-    return run_built(c->run, c->node, 8);
-}
-
-enum err run_collect(struct run *run, const struct node *node, const struct node *source,
-                     json_t *input, json_t **array)
-{
-    struct collecting c = {run, node, json_array()};
-    *array = c.array;
-    return source ? eval(run, source, input, collect, &c) : ERR_OK;
-}
+#define EVAL_DEPTH_MAX 400
 
 /* ---- every node with one or two operands: for each value of one, for each of the other ---- */
 
@@ -177,6 +96,12 @@ static enum err eval_slice(struct step *s)
     return eval_sub(s, s->node->right, s->input, slice_from);
 }
 
+static enum err iterate_next(struct step *s, json_t *item)
+{
+    enum err err = run_work(s->run, s->node, 1);
+    return err ? err : s->emit(s->ctx, item);
+}
+
 static enum err iterate(void *ctx, json_t *value)
 {
     struct step *s = ctx;
@@ -184,23 +109,17 @@ static enum err iterate(void *ctx, json_t *value)
     const char *name;
     size_t i;
     json_t *item;
-    if (json_is_array(value)) {
-        json_array_foreach (value, i, item) {
-            err = s->emit(s->ctx, item);
-            if (err)
-                return err;
-        }
-    } else if (json_is_object(value)) {
-        json_object_foreach (value, name, item) {
-            err = s->emit(s->ctx, item);
-            if (err)
-                return err;
-        }
-    } else {
-        char shown[32];
-        return json_is_null(value) ? run_fail(s->run, s->node, "Cannot iterate over null")
-                                   : run_fail(s->run, s->node, "Cannot iterate over %s (%s)",
-                                              value_type(value), value_show(value, shown));
+    if (!json_is_array(value) && !json_is_object(value))
+        return run_not_iterable(s->run, s->node, value);
+    json_array_foreach (value, i, item) {
+        err = iterate_next(s, item);
+        if (err)
+            return err;
+    }
+    json_object_foreach (value, name, item) {
+        err = iterate_next(s, item);
+        if (err)
+            return err;
     }
     return ERR_OK;
 }
@@ -223,7 +142,7 @@ static enum err operate_right(void *ctx, json_t *right)
 static enum err negate(void *ctx, json_t *value)
 {
     struct step *s = ctx;
-    char shown[32];
+    char shown[SHOW_SIZE];
     if (!json_is_number(value))
         return run_fail(s->run, s->node, "%s (%s) cannot be negated", value_type(value),
                         value_show(value, shown));
@@ -385,14 +304,14 @@ static enum err object_value(void *ctx, json_t *value)
                      value);
     next.first = object;
     next.pair = next.pair->next;
-    enum err err = run_built(next.run, next.node, 16 * json_object_size(object));
+    enum err err = run_built(next.run, next.node, EXPR_MEMBER_BYTES * json_object_size(object));
     return err ? err : object_pairs(&next);
 }
 
 static enum err object_key(void *ctx, json_t *key)
 {
     struct step next = *(struct step *)ctx;
-    char shown[32];
+    char shown[SHOW_SIZE];
     if (!json_is_string(key))
         return run_fail(next.run, next.pair->key, "Object keys must be strings, not %s (%s)",
                         value_type(key), value_show(key, shown));
@@ -553,8 +472,8 @@ enum err expr_eval(const struct expr *expr, const struct expr_input *input, json
         return run_fail(&run, expr->root, "gives no value; use `//` to say what to take then");
     if (single.count > 1)
         return run_fail(&run, expr->root, "gives %zu values; wrap it in [ ]", single.count);
-    if (json_dumpb(single.value, NULL, 0, JSON_ENCODE_ANY | JSON_COMPACT) > EXPR_OUTPUT_BYTES_MAX)
-        return run_limit(&run, expr->root, "1 MiB of output");
-    *out = single.value;
-    return ERR_OK;
+    err = run_check_output(&run, expr->root, single.value);
+    if (!err)
+        *out = single.value;
+    return err;
 }

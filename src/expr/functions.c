@@ -11,18 +11,21 @@
 #include "base/suggest.h"
 #include "expr/functions.h"
 
+#define TEST_WORK           1000 /* of compiling a pattern and trying it */
+#define FROMJSON_BYTES_EACH 16   /* what a byte of JSON takes as a value, at most */
+
 /* ---- numbers and text ---- */
 
 VALUE_FUNCTION(length)
 {
-    char shown[32];
+    char shown[SHOW_SIZE];
     switch (json_typeof(input)) {
     case JSON_NULL:
         *out = json_integer(0);
         return ERR_OK;
     case JSON_STRING:
         *out = json_integer((json_int_t)utf8_length(json_span(input)));
-        return ERR_OK;
+        return run_work(run, node, json_string_length(input) / EXPR_WORK_BYTES);
     case JSON_ARRAY:
         *out = json_integer((json_int_t)json_array_size(input));
         return ERR_OK;
@@ -78,13 +81,16 @@ VALUE_FUNCTION(tostring)
 VALUE_FUNCTION(fromjson)
 {
     struct json_problem problem;
-    char shown[32];
+    char shown[SHOW_SIZE];
     if (!json_is_string(input))
         return run_fail(run, node, "%s (%s) only strings can be parsed", value_type(input),
                         value_show(input, shown));
+    enum err err = run_built(run, node, FROMJSON_BYTES_EACH * json_string_length(input));
+    if (err)
+        return err;
     if (json_read(json_span(input), out, &problem) != ERR_OK)
         return run_fail(run, node, "not JSON: %s", problem.message);
-    return run_built(run, node, json_string_length(input));
+    return ERR_OK;
 }
 
 /* As jq 1.7: a number with nothing around it. */
@@ -109,7 +115,7 @@ static bool number_text(struct span text)
 
 VALUE_FUNCTION(tonumber)
 {
-    char shown[32], *end;
+    char shown[SHOW_SIZE], *end;
     if (json_is_number(input)) {
         *out = input;
         return ERR_OK;
@@ -133,7 +139,7 @@ VALUE_FUNCTION(tonumber)
 static enum err rounded(struct run *run, const struct node *node, json_t *input,
                         double (*function)(double), json_t **out)
 {
-    char shown[32];
+    char shown[SHOW_SIZE];
     if (json_is_integer(input)) {
         *out = input;
         return ERR_OK;
@@ -235,17 +241,20 @@ VALUE_FUNCTION(split)
 VALUE_FUNCTION(test)
 {
     struct regex *regex = NULL;
-    char message[160], shown[32];
+    char message[160], shown[SHOW_SIZE];
     bool matches = false;
     if (!json_is_string(input) || !json_is_string(a))
         return run_fail(run, node, "%s (%s) cannot be matched, as it is not a string",
                         value_type(input), value_show(input, shown));
+    enum err err = run_work(run, node, TEST_WORK + json_string_length(input) / EXPR_WORK_BYTES);
+    if (err)
+        return err;
     if (regex_new(json_span(a), &regex, message) != ERR_OK)
         return run_fail(run, node, "%s", message);
-    enum err err = regex_test(regex, json_span(input), &matches);
+    err = regex_test(regex, json_span(input), &matches);
     regex_free(regex);
     if (err)
-        return run_limit(run, node, "a pattern may look at");
+        return run_limit(run, node, "one pattern may try");
     *out = json_boolean(matches);
     return ERR_OK;
 }
@@ -271,10 +280,10 @@ VALUE_FUNCTION(todate)
 VALUE_FUNCTION(fromdate)
 {
     int64_t at_ms = 0;
-    char shown[32];
+    char shown[SHOW_SIZE];
     struct span text = json_span(input);
     if (text.len != 20 || text.ptr[19] != 'Z' || !time_parse(text, &at_ms))
-        return run_fail(run, node, "date \"%s\" does not match format \"%%Y-%%m-%%dT%%H:%%M:%%SZ\"",
+        return run_fail(run, node, "date %s does not match format \"%%Y-%%m-%%dT%%H:%%M:%%SZ\"",
                         value_show(input, shown));
     *out = json_integer(at_ms / 1000);
     return ERR_OK;
@@ -328,10 +337,21 @@ const size_t FUNCTIONS_ON_VALUES_COUNT = sizeof FUNCTIONS_ON_VALUES / sizeof FUN
 
 static const struct function *nth(size_t i)
 {
-    if (i < FUNCTIONS_ON_VALUES_COUNT)
-        return &FUNCTIONS_ON_VALUES[i];
-    i -= FUNCTIONS_ON_VALUES_COUNT;
-    return i < FUNCTIONS_ON_GROUPS_COUNT ? &FUNCTIONS_ON_GROUPS[i] : NULL;
+    const struct {
+        const struct function *functions;
+        size_t count;
+    } tables[] = {
+        {FUNCTIONS_ON_VALUES, FUNCTIONS_ON_VALUES_COUNT},
+        {FUNCTIONS_ON_GROUPS, FUNCTIONS_ON_GROUPS_COUNT},
+        {FUNCTIONS_ON_ENTRIES, FUNCTIONS_ON_ENTRIES_COUNT},
+        {FUNCTIONS_ON_STREAMS, FUNCTIONS_ON_STREAMS_COUNT},
+    };
+    for (size_t at = 0; at < sizeof tables / sizeof tables[0]; at++) {
+        if (i < tables[at].count)
+            return &tables[at].functions[i];
+        i -= tables[at].count;
+    }
+    return NULL;
 }
 
 const struct function *function_find(struct span name, unsigned arguments)

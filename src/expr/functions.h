@@ -1,5 +1,5 @@
 /*
- * expr/functions.h - the two halves of the table of functions.
+ * expr/functions.h - the parts of the table of functions.
  */
 #ifndef EXPR_FUNCTIONS_H
 #define EXPR_FUNCTIONS_H
@@ -20,5 +20,12 @@ extern const struct function FUNCTIONS_ON_VALUES[]; /* functions.c */
 extern const size_t FUNCTIONS_ON_VALUES_COUNT;
 extern const struct function FUNCTIONS_ON_GROUPS[]; /* functions_groups.c */
 extern const size_t FUNCTIONS_ON_GROUPS_COUNT;
+extern const struct function FUNCTIONS_ON_ENTRIES[]; /* functions_entries.c */
+extern const size_t FUNCTIONS_ON_ENTRIES_COUNT;
+extern const struct function FUNCTIONS_ON_STREAMS[]; /* functions_streams.c */
+extern const size_t FUNCTIONS_ON_STREAMS_COUNT;
+
+/* The values of an array or object, as an array. */
+enum err values_of(struct run *run, const struct node *node, json_t *input, json_t **out);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * expr/functions_groups.c - jq's functions on arrays, objects and streams of values.
+ * expr/functions_groups.c - jq's functions on arrays and objects as a whole.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -7,17 +7,8 @@
 #include "base/assert.h"
 #include "expr/functions.h"
 
-static enum err not_iterable(struct run *run, const struct node *node, const json_t *input)
-{
-    char shown[32];
-    if (json_is_null(input))
-        return run_fail(run, node, "Cannot iterate over null");
-    return run_fail(run, node, "Cannot iterate over %s (%s)", value_type(input),
-                    value_show(input, shown));
-}
-
 /* The values of an array or object, as an array. */
-static enum err values_of(struct run *run, const struct node *node, json_t *input, json_t **out)
+enum err values_of(struct run *run, const struct node *node, json_t *input, json_t **out)
 {
     const char *name;
     json_t *value;
@@ -26,7 +17,7 @@ static enum err values_of(struct run *run, const struct node *node, json_t *inpu
         return ERR_OK;
     }
     if (!json_is_object(input))
-        return not_iterable(run, node, input);
+        return run_not_iterable(run, node, input);
     *out = json_array();
     json_object_foreach (input, name, value)
         json_array_append(*out, value);
@@ -37,7 +28,7 @@ static enum err values_of(struct run *run, const struct node *node, json_t *inpu
 
 VALUE_FUNCTION(keys)
 {
-    char shown[32];
+    char shown[SHOW_SIZE];
     if (json_is_object(input)) {
         *out = value_sorted_keys(input);
         return run_built(run, node, 16 * json_array_size(*out));
@@ -82,66 +73,133 @@ VALUE_FUNCTION(in)
     return has_key(run, node, a, input, out);
 }
 
-static bool contained(const json_t *whole, const json_t *part)
+static bool contained(struct run *run, const json_t *whole, const json_t *part);
+
+static bool any_contains(struct run *run, const json_t *array, const json_t *part)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach (array, i, item) {
+        if (value_type(item) == value_type(part) && contained(run, item, part))
+            return true;
+    }
+    return false;
+}
+
+/* Like value_compare: says anything once the work is spent. */
+static bool contained(struct run *run, const json_t *whole, const json_t *part)
 {
     const char *name;
     json_t *item, *other;
-    size_t i, j;
+    size_t i;
+    if (++run->work > EXPR_WORK_MAX)
+        return true;
     if (json_is_object(whole) && json_is_object(part)) {
         json_object_foreach ((json_t *)part, name, item) {
             other = json_object_get(whole, name);
-            if (other == NULL || !contained(other, item))
+            if (other == NULL || !contained(run, other, item))
                 return false;
         }
         return true;
     }
     if (json_is_array(whole) && json_is_array(part)) {
         json_array_foreach (part, i, item) {
-            bool found = false;
-            json_array_foreach (whole, j, other) {
-                found = found || (value_type(other) == value_type(item) && contained(other, item));
-            }
-            if (!found)
+            if (!any_contains(run, whole, item))
                 return false;
         }
         return true;
     }
-    if (json_is_string(whole) && json_is_string(part))
-        return json_string_length(part) == 0 ||
-               memmem(json_string_value(whole), json_string_length(whole), json_string_value(part),
-                      json_string_length(part)) != NULL;
-    return value_compare(whole, part) == 0;
+    if (!json_is_string(whole) || !json_is_string(part))
+        return value_compare(run, whole, part) == 0;
+    run->work += json_string_length(whole) / EXPR_WORK_BYTES;
+    return json_string_length(part) == 0 ||
+           memmem(json_string_value(whole), json_string_length(whole), json_string_value(part),
+                  json_string_length(part)) != NULL;
 }
 
 VALUE_FUNCTION(contains)
 {
-    char left[32], right[32];
+    char left[SHOW_SIZE], right[SHOW_SIZE];
     if (value_type(input) != value_type(a))
         return run_fail(run, node, "%s (%s) and %s (%s) cannot have their containment checked",
                         value_type(input), value_show(input, left), value_type(a),
                         value_show(a, right));
-    *out = json_boolean(contained(input, a));
-    return run_built(
-        run, node,
-        json_is_array(input) && json_is_array(a) ? json_array_size(input) * json_array_size(a) : 1);
+    *out = json_boolean(contained(run, input, a));
+    return run_work(run, node, 1);
 }
 
 /* ---- sums and orders ---- */
 
+struct sum {
+    json_t *value;
+    struct text text; /* instead of `value` as soon as two strings were added */
+    bool is_text;
+    bool own; /* `value` is a container made here, to which more can be added */
+};
+
+static json_t *sum_value(struct sum *sum)
+{
+    return sum->is_text ? json_stringn(sum->text.ptr ? sum->text.ptr : "", sum->text.len)
+                        : sum->value;
+}
+
+/* Adding to what was made here instead of to a copy of it: a sum costs no more than its parts. */
+static enum err sum_in_place(struct run *run, const struct node *node, struct sum *sum,
+                             json_t *item)
+{
+    if (sum->is_text) {
+        text_raw(&sum->text, json_span(item));
+        return run_built(run, node, json_string_length(item));
+    }
+    if (json_is_string(item)) {
+        sum->is_text = true;
+        sum->text.len = 0;
+        text_raw(&sum->text, json_span(sum->value));
+        text_raw(&sum->text, json_span(item));
+        return run_built(run, node, sum->text.len);
+    }
+    if (json_is_array(item)) {
+        json_array_extend(sum->value, item);
+        return run_built(run, node, 8 * json_array_size(item));
+    }
+    json_object_update(sum->value, item);
+    return run_built(run, node, EXPR_MEMBER_BYTES * json_object_size(item));
+}
+
+static enum err sum_next(struct run *run, const struct node *node, struct sum *sum, json_t *item)
+{
+    bool text = (sum->is_text || json_is_string(sum->value)) && json_is_string(item);
+    bool container = !sum->is_text && sum->own && json_typeof(sum->value) == json_typeof(item);
+    if (text || container)
+        return sum_in_place(run, node, sum, item);
+    json_t *before = sum_value(sum);
+    enum err err = value_operate(run, node, OP_ADD, before, item, &sum->value);
+    sum->is_text = false;
+    sum->own = !json_is_null(before) && !json_is_null(item) &&
+               (json_is_array(item) || json_is_object(item));
+    return err;
+}
+
 VALUE_FUNCTION(add)
 {
+    struct sum sum = {.value = json_null()};
+    struct arena arena;
     json_t *values, *item;
     size_t i;
     enum err err = values_of(run, node, input, &values);
-    *out = json_null();
     if (err)
         return err;
+    arena_init(&arena);
+    text_init(&sum.text, &arena);
     json_array_foreach (values, i, item) {
-        err = value_operate(run, node, OP_ADD, *out, item, out);
+        err = sum_next(run, node, &sum, item);
         if (err)
-            return err;
+            break;
     }
-    return ERR_OK;
+    if (!err)
+        *out = sum_value(&sum);
+    arena_release(&arena);
+    return err;
 }
 
 static enum err extreme(struct run *run, const struct node *node, json_t *input, int sign,
@@ -149,17 +207,17 @@ static enum err extreme(struct run *run, const struct node *node, json_t *input,
 {
     size_t i;
     json_t *item;
-    char shown[32];
+    char shown[SHOW_SIZE];
     if (!json_is_array(input))
         return run_fail(run, node, "%s (%s) cannot be iterated over", value_type(input),
                         value_show(input, shown));
     *out = json_null();
     json_array_foreach (input, i, item) {
-        int order = i == 0 ? 1 : sign * value_compare(item, *out);
+        int order = i == 0 ? 1 : sign * value_compare(run, item, *out);
         if (order > 0 || (order == 0 && sign > 0))
             *out = item;
     }
-    return ERR_OK;
+    return run_work(run, node, 1);
 }
 
 VALUE_FUNCTION(min_)
@@ -172,43 +230,55 @@ VALUE_FUNCTION(max_)
     return extreme(run, node, input, 1, out);
 }
 
-static enum err sorted(struct run *run, const struct node *node, json_t *input, json_t *by,
-                       bool group, bool unique, json_t **out)
+enum sorting { SORTED = 1, GROUPED, UNIQUE };
+
+static json_t *in_order(struct run *run, json_t *input, json_t *by, const size_t *order,
+                        enum sorting how)
 {
-    char shown[32];
+    json_t *last = NULL;
+    json_t *out = json_array();
+    for (size_t i = 0; i < json_array_size(input); i++) {
+        json_t *key = json_array_get(by, order[i]);
+        json_t *item = json_array_get(input, order[i]);
+        bool same = how != SORTED && last && value_compare(run, last, key) == 0;
+        last = key;
+        if (how == GROUPED && same)
+            json_array_append(json_array_get(out, json_array_size(out) - 1), item);
+        else if (how == GROUPED)
+            json_array_append_new(out, json_pack("[O]", item));
+        else if (!same)
+            json_array_append(out, item);
+    }
+    return out;
+}
+
+static enum err sorted(struct run *run, const struct node *node, json_t *input, json_t *by,
+                       enum sorting how, json_t **out)
+{
+    char shown[SHOW_SIZE];
     if (!json_is_array(input))
         return run_fail(run, node, "%s (%s) cannot be %s, as it is not an array", value_type(input),
-                        value_show(input, shown), group ? "grouped" : "sorted");
+                        value_show(input, shown), how == GROUPED ? "grouped" : "sorted");
     size_t size = json_array_size(input);
     size_t *order = malloc((size + 1) * sizeof *order);
     ASSERT(order != NULL);
-    value_sort(input, by, order);
-    json_t *last = NULL;
-    *out = json_array();
-    for (size_t i = 0; i < size; i++) {
-        json_t *key = json_array_get(by, order[i]);
-        bool same = last && value_compare(last, key) == 0;
-        json_t *item = json_array_get(input, order[i]);
-        last = key;
-        if (group && same)
-            json_array_append(json_array_get(*out, json_array_size(*out) - 1), item);
-        else if (group)
-            json_array_append_new(*out, json_pack("[O]", item));
-        else if (!unique || !same)
-            json_array_append(*out, item);
-    }
+    enum err err = run_built(run, node, (how == GROUPED ? EXPR_MEMBER_BYTES : 8) * size);
+    if (!err)
+        err = value_sort(run, node, by, order);
+    if (!err)
+        *out = in_order(run, input, by, order, how);
     free(order);
-    return run_built(run, node, 16 * size);
+    return err;
 }
 
 VALUE_FUNCTION(sort)
 {
-    return sorted(run, node, input, input, false, false, out);
+    return sorted(run, node, input, input, SORTED, out);
 }
 
 VALUE_FUNCTION(unique)
 {
-    return sorted(run, node, input, input, false, true, out);
+    return sorted(run, node, input, input, UNIQUE, out);
 }
 
 /* What `f` gives for each element; an element may give several values, which then count as one
@@ -234,7 +304,7 @@ STREAM_FUNCTION(sort_by)
     json_t *by, *out;
     enum err err = keys_by(run, node, input, &by);
     if (!err)
-        err = sorted(run, node, input, by, false, false, &out);
+        err = sorted(run, node, input, by, SORTED, &out);
     return err ? err : emit(ctx, out);
 }
 
@@ -243,7 +313,7 @@ STREAM_FUNCTION(group_by)
     json_t *by, *out;
     enum err err = keys_by(run, node, input, &by);
     if (!err)
-        err = sorted(run, node, input, by, true, false, &out);
+        err = sorted(run, node, input, by, GROUPED, &out);
     return err ? err : emit(ctx, out);
 }
 
@@ -293,7 +363,7 @@ static enum err joined(struct run *run, const struct node *node, json_t *values,
     struct text text;
     size_t i;
     json_t *item;
-    char shown[32];
+    char shown[SHOW_SIZE];
     text_init(&text, arena);
     json_array_foreach (values, i, item) {
         if (i > 0)
@@ -323,306 +393,14 @@ VALUE_FUNCTION(join)
     return err;
 }
 
-/* ---- entries ---- */
-
-static enum err entries(struct run *run, const struct node *node, json_t *input, json_t **out)
-{
-    const char *name;
-    json_t *value;
-    char shown[32];
-    size_t i;
-    if (!json_is_object(input) && !json_is_array(input))
-        return run_fail(run, node, "%s (%s) has no keys", value_type(input),
-                        value_show(input, shown));
-    *out = json_array();
-    json_array_foreach (input, i, value)
-        json_array_append_new(*out, json_pack("{s:i, s:O}", "key", (int)i, "value", value));
-    json_object_foreach (input, name, value)
-        json_array_append_new(*out, json_pack("{s:s, s:O}", "key", name, "value", value));
-    return run_built(run, node, 64 * json_array_size(*out));
-}
-
-VALUE_FUNCTION(to_entries)
-{
-    return entries(run, node, input, out);
-}
-
-static json_t *member(const json_t *entry, const char *const names[], size_t count)
-{
-    json_t *value = NULL;
-    for (size_t i = 0; i < count; i++) {
-        json_t *found = json_object_get(entry, names[i]);
-        if (found && value_true(found))
-            return found;
-        value = value ? value : found;
-    }
-    return value;
-}
-
-static enum err from_entry(struct run *run, const struct node *node, json_t *object, json_t *entry)
-{
-    static const char *const KEYS[] = {"key", "k", "name", "Name", "Key", "K"};
-    static const char *const VALUES[] = {"value", "v", "Value", "V"};
-    struct arena arena;
-    char shown[32];
-    if (!json_is_object(entry))
-        return run_fail(run, node, "Cannot index %s with \"key\"", value_type(entry));
-    json_t *key = member(entry, KEYS, 6);
-    json_t *value = json_object_get(entry, "value");
-    value = value ? value : member(entry, VALUES, 4);
-    if (key == NULL || json_is_array(key) || json_is_object(key))
-        return run_fail(run, node, "Cannot use %s (%s) as object key",
-                        key ? value_type(key) : "null", key ? value_show(key, shown) : "null");
-    arena_init(&arena);
-    struct span name = json_is_string(key) ? json_span(key) : json_write(key, &arena);
-    json_object_setn(object, name.ptr, name.len, value ? value : json_null());
-    arena_release(&arena);
-    return ERR_OK;
-}
-
-static enum err object_of(struct run *run, const struct node *node, json_t *list, json_t **out)
-{
-    json_t *values, *entry;
-    size_t i;
-    enum err err = values_of(run, node, list, &values);
-    *out = json_object();
-    if (err)
-        return err;
-    json_array_foreach (values, i, entry) {
-        err = from_entry(run, node, *out, entry);
-        if (err)
-            return err;
-    }
-    return run_built(run, node, 16 * json_object_size(*out));
-}
-
-VALUE_FUNCTION(from_entries)
-{
-    return object_of(run, node, input, out);
-}
-
-static enum err mapped(struct run *run, const struct node *node, json_t *input, json_t **out)
-{
-    json_t *values, *item, *results;
-    size_t i;
-    enum err err = values_of(run, node, input, &values);
-    *out = json_array();
-    if (err)
-        return err;
-    json_array_foreach (values, i, item) {
-        err = run_collect(run, node, node->left, item, &results);
-        if (err)
-            return err;
-        json_array_extend(*out, results);
-        if (json_array_size(*out) > EXPR_VALUES_MAX)
-            return run_limit(run, node, "100000 values");
-    }
-    return ERR_OK;
-}
-
-STREAM_FUNCTION(with_entries)
-{
-    json_t *list, *results, *out;
-    enum err err = entries(run, node, input, &list);
-    if (!err)
-        err = mapped(run, node, list, &results);
-    if (!err)
-        err = object_of(run, node, results, &out);
-    return err ? err : emit(ctx, out);
-}
-
-STREAM_FUNCTION(map)
-{
-    json_t *out;
-    enum err err = mapped(run, node, input, &out);
-    return err ? err : emit(ctx, out);
-}
-
-/* ---- streams ---- */
-
-struct selecting {
-    json_t *input;
-    emit_function *emit;
-    void *ctx;
-};
-
-static enum err select_if(void *ctx, json_t *condition)
-{
-    struct selecting *s = ctx;
-    return value_true(condition) ? s->emit(s->ctx, s->input) : ERR_OK;
-}
-
-STREAM_FUNCTION(select_)
-{
-    struct selecting s = {input, emit, ctx};
-    return eval(run, node->left, input, select_if, &s);
-}
-
-struct taking {
-    struct run *run;
-    json_t *value;
-    bool want, found;
-};
-
-static enum err take_first(void *ctx, json_t *value)
-{
-    struct taking *t = ctx;
-    t->value = value;
-    t->run->stopped_by = t;
-    return ERR_STOPPED;
-}
-
-/* ERR_STOPPED is ours if we asked for it. */
-static enum err until_stopped(struct run *run, enum err err, const void *by)
-{
-    if (err != ERR_STOPPED || run->stopped_by != by)
-        return err;
-    run->stopped_by = NULL;
-    return ERR_OK;
-}
-
-STREAM_FUNCTION(first_of)
-{
-    struct taking t = {.run = run};
-    unsigned depth = run->depth;
-    enum err err = until_stopped(run, eval(run, node->left, input, take_first, &t), &t);
-    run->depth = depth;
-    return err || t.value == NULL ? err : emit(ctx, t.value);
-}
-
-static enum err take_last(void *ctx, json_t *value)
-{
-    ((struct taking *)ctx)->value = value;
-    return ERR_OK;
-}
-
-STREAM_FUNCTION(last_of)
-{
-    struct taking t = {.run = run};
-    enum err err = eval(run, node->left, input, take_last, &t);
-    return err || t.value == NULL ? err : emit(ctx, t.value);
-}
-
-static enum err take_wanted(void *ctx, json_t *value)
-{
-    struct taking *t = ctx;
-    if (value_true(value) != t->want)
-        return ERR_OK;
-    t->found = true;
-    t->run->stopped_by = t;
-    return ERR_STOPPED;
-}
-
-/* any and all, of the values or of a condition on them; both stop as soon as it is known. */
-static enum err any_or_all(struct run *run, const struct node *node, json_t *input, bool any,
-                           emit_function *emit, void *ctx)
-{
-    struct taking t = {.run = run, .want = any};
-    unsigned depth = run->depth;
-    json_t *values, *item;
-    size_t i;
-    enum err err = values_of(run, node, input, &values);
-    if (err)
-        return err;
-    json_array_foreach (values, i, item) {
-        err = node->left ? eval(run, node->left, item, take_wanted, &t) : take_wanted(&t, item);
-        err = until_stopped(run, err, &t);
-        run->depth = depth;
-        if (err || t.found)
-            break;
-    }
-    return err ? err : emit(ctx, json_boolean(any == t.found));
-}
-
-STREAM_FUNCTION(any_)
-{
-    return any_or_all(run, node, input, true, emit, ctx);
-}
-
-STREAM_FUNCTION(all_)
-{
-    return any_or_all(run, node, input, false, emit, ctx);
-}
-
-VALUE_FUNCTION(first)
-{
-    return value_index(run, node, input, json_integer(0), out);
-}
-
-VALUE_FUNCTION(last)
-{
-    return value_index(run, node, input, json_integer(-1), out);
-}
-
-/* ---- range ---- */
-
-struct ranging {
-    struct run *run;
-    const struct node *node;
-    json_t *input, *from;
-    emit_function *emit;
-    void *ctx;
-};
-
-static enum err range_to(void *ctx, json_t *to)
-{
-    struct ranging *r = ctx;
-    double from = r->from ? value_double(r->from) : 0;
-    if (!json_is_number(to) || (r->from && !json_is_number(r->from)))
-        return run_fail(r->run, r->node, "Range bounds must be numeric");
-    for (double at = from; at < value_double(to); at++) {
-        if (++r->run->steps > EXPR_STEPS_MAX)
-            return run_limit(r->run, r->node, "10000 steps");
-        enum err err = r->emit(r->ctx, value_of_double(at));
-        if (err)
-            return err;
-    }
-    return ERR_OK;
-}
-
-static enum err range_from(void *ctx, json_t *from)
-{
-    struct ranging next = *(struct ranging *)ctx;
-    next.from = from;
-    return eval(next.run, next.node->right, next.input, range_to, &next);
-}
-
-STREAM_FUNCTION(range)
-{
-    struct ranging r = {run, node, input, NULL, emit, ctx};
-    return eval(run, node->left, input, node->right ? range_from : range_to, &r);
-}
-
 const struct function FUNCTIONS_ON_GROUPS[] = {
-    {"keys", 0, keys, NULL, false},
-    {"has", 1, has, NULL, false},
-    {"in", 1, in, NULL, false},
-    {"contains", 1, contains, NULL, false},
-    {"add", 0, add, NULL, false},
-    {"min", 0, min_, NULL, false},
-    {"max", 0, max_, NULL, false},
-    {"sort", 0, sort, NULL, false},
-    {"sort_by", 1, NULL, sort_by, true},
-    {"group_by", 1, NULL, group_by, true},
-    {"unique", 0, unique, NULL, false},
-    {"reverse", 0, reverse, NULL, false},
-    {"flatten", 0, flatten, NULL, false},
-    {"flatten", 1, flatten, NULL, false},
+    {"keys", 0, keys, NULL, false},       {"has", 1, has, NULL, false},
+    {"in", 1, in, NULL, false},           {"contains", 1, contains, NULL, false},
+    {"add", 0, add, NULL, false},         {"min", 0, min_, NULL, false},
+    {"max", 0, max_, NULL, false},        {"sort", 0, sort, NULL, false},
+    {"sort_by", 1, NULL, sort_by, true},  {"group_by", 1, NULL, group_by, true},
+    {"unique", 0, unique, NULL, false},   {"reverse", 0, reverse, NULL, false},
+    {"flatten", 0, flatten, NULL, false}, {"flatten", 1, flatten, NULL, false},
     {"join", 1, join, NULL, false},
-    {"to_entries", 0, to_entries, NULL, false},
-    {"from_entries", 0, from_entries, NULL, false},
-    {"with_entries", 1, NULL, with_entries, true},
-    {"map", 1, NULL, map, true},
-    {"select", 1, NULL, select_, true},
-    {"first", 0, first, NULL, false},
-    {"first", 1, NULL, first_of, true},
-    {"last", 0, last, NULL, false},
-    {"last", 1, NULL, last_of, true},
-    {"any", 0, NULL, any_, false},
-    {"any", 1, NULL, any_, true},
-    {"all", 0, NULL, all_, false},
-    {"all", 1, NULL, all_, true},
-    {"range", 1, NULL, range, false},
-    {"range", 2, NULL, range, false},
 };
 const size_t FUNCTIONS_ON_GROUPS_COUNT = sizeof FUNCTIONS_ON_GROUPS / sizeof FUNCTIONS_ON_GROUPS[0];

@@ -7,6 +7,14 @@
 #include "base/regex.h"
 #include "expr/expr.h"
 
+/* What one evaluation may cost besides its steps. Work: a value compared or handed on, or so many
+   bytes of text looked at. Bytes: of what is built, as the arena holds it. */
+#define EXPR_WORK_MAX     2000000
+#define EXPR_WORK_BYTES   64
+#define EXPR_BUILT_MAX    (16 * EXPR_OUTPUT_BYTES_MAX)
+#define EXPR_SCALAR_BYTES 32
+#define EXPR_MEMBER_BYTES 64 /* of an object, without its value */
+
 enum node_kind {
     NODE_IDENTITY = 1,
     NODE_FIELD,   /* left . name */
@@ -63,7 +71,8 @@ struct part { /* of a string: text, or an expression */
 struct node {
     enum node_kind kind;
     uint32_t offset, length;
-    struct span text; /* field, literal, variable */
+    uint32_t name_offset; /* of a field: where its name is written */
+    struct span text;     /* field, literal, variable */
     enum literal_kind literal;
     bool is_integer;
     int64_t integer;
@@ -106,6 +115,8 @@ struct lexer {
     enum err err; /* the first error; nothing is read after it */
 };
 
+/* That the source is UTF-8: fails if not. */
+void lexer_check_text(struct lexer *lexer);
 struct token lexer_next(struct lexer *lexer);
 /* Inside a string: text up to the closing quote (true) or the next "\(" (false). */
 bool lexer_string(struct lexer *lexer, struct span *text);
@@ -143,7 +154,7 @@ struct variable {
 struct run {
     int64_t now_ms;
     unsigned steps, depth;
-    size_t bytes; /* built so far */
+    size_t work, bytes_built;
     const struct variable *variables;
     struct expr_problem *problem;
     const void *stopped_by; /* ERR_STOPPED: who asked for no more values */
@@ -151,31 +162,44 @@ struct run {
 
 enum err eval(struct run *run, const struct node *node, json_t *input, emit_function *emit,
               void *ctx);
+
+/* ---- run.c ---- */
+
 /* An error of the expression: ERR_INVALID, which `?` and `//` catch. */
 enum err run_fail(struct run *run, const struct node *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+enum err run_not_iterable(struct run *run, const struct node *node, const json_t *value);
 enum err run_limit(struct run *run, const struct node *node, const char *what);
 enum err run_built(struct run *run, const struct node *node, size_t bytes);
+enum err run_work(struct run *run, const struct node *node, size_t units);
 enum err run_collect(struct run *run, const struct node *node, const struct node *source,
                      json_t *input, json_t **array);
 bool value_true(const json_t *value);
 const char *value_type(const json_t *value);
-/* For messages: short JSON, cut. */
-const char *value_show(const json_t *value, char buf[32]);
+/* For messages: short JSON, cut as jq cuts it. */
+#define SHOW_SIZE 16
+const char *value_show(const json_t *value, char shown[SHOW_SIZE]);
+/* Whether it is within what an expression may give: bytes of JSON and depth. */
+enum err run_check_output(struct run *run, const struct node *node, const json_t *value);
 
 /* ---- values.c ---- */
 
-int value_compare(const json_t *a, const json_t *b);
+/* 0 once the work is spent: ask run_work() behind it. */
+int value_compare(struct run *run, const json_t *a, const json_t *b);
 enum err value_operate(struct run *run, const struct node *node, enum operator_kind operator_,
                        json_t *a, json_t *b, json_t **out);
+json_t *value_of_double(double number);
+double value_double(const json_t *number);
+/* `order` has room for as many as there are keys. */
+enum err value_sort(struct run *run, const struct node *node, json_t *keys, size_t *order);
+json_t *value_sorted_keys(json_t *object);
+
+/* ---- values_index.c ---- */
+
 enum err value_index(struct run *run, const struct node *node, json_t *value, json_t *key,
                      json_t **out);
 enum err value_slice(struct run *run, const struct node *node, json_t *value, json_t *from,
                      json_t *to, json_t **out);
-json_t *value_of_double(double number);
-double value_double(const json_t *number);
-size_t value_sort(json_t *array, json_t *keys, size_t *order);
-json_t *value_sorted_keys(json_t *object);
 size_t utf8_length(struct span text);
 size_t utf8_offset(struct span text, size_t characters);
 

@@ -21,6 +21,37 @@ void lexer_fail(struct lexer *lexer, enum err err, uint32_t offset, uint32_t len
     va_end(arguments);
 }
 
+/* The bytes of the character at `at`; 0: it is none. */
+static size_t character_bytes(struct span text, size_t at)
+{
+    unsigned char lead = (unsigned char)text.ptr[at];
+    size_t bytes = lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+    uint32_t code = lead < 0x80 ? lead : lead & (0x7FU >> bytes);
+    if (bytes > text.len - at || (lead >= 0x80 && lead < 0xC2) || lead > 0xF4)
+        return 0;
+    for (size_t i = 1; i < bytes; i++) {
+        unsigned char next = (unsigned char)text.ptr[at + i];
+        if ((next & 0xC0) != 0x80)
+            return 0;
+        code = code << 6 | (next & 0x3F);
+    }
+    bool surrogate = code >= 0xD800 && code < 0xE000;
+    bool overlong = (bytes == 3 && code < 0x800) || (bytes == 4 && code < 0x10000);
+    return surrogate || overlong || code > 0x10FFFF ? 0 : bytes;
+}
+
+void lexer_check_text(struct lexer *lexer)
+{
+    for (size_t at = 0; at < lexer->source.len;) {
+        size_t bytes = character_bytes(lexer->source, at);
+        if (bytes == 0) {
+            lexer_fail(lexer, ERR_INVALID, (uint32_t)at, 1, "this is not text in UTF-8");
+            return;
+        }
+        at += bytes;
+    }
+}
+
 static bool name_start(char c)
 {
     return isalpha((unsigned char)c) || c == '_';
@@ -119,7 +150,9 @@ struct token lexer_next(struct lexer *lexer)
     lexer->at += two_characters(lexer) ? 2 : 1;
     if (c == '"')
         return token(lexer, TOKEN_QUOTE, start, 0);
-    if (strchr(".[]{}()|,:;=!<>+-*/%?", c) == NULL || c == '\0')
+    if ((unsigned char)c < ' ' || (unsigned char)c > '~')
+        lexer_fail(lexer, ERR_INVALID, (uint32_t)start, 1, "this character has no meaning here");
+    else if (strchr(".[]{}()|,:;=!<>+-*/%?", c) == NULL)
         lexer_fail(lexer, ERR_INVALID, (uint32_t)start, 1, "'%c' has no meaning here", c);
     return token(lexer, TOKEN_PUNCTUATION, start, 0);
 }
@@ -211,6 +244,8 @@ bool lexer_string(struct lexer *lexer, struct span *out)
         }
         if (c == '\\')
             escape(lexer, &text);
+        else if (c == '\0')
+            lexer_fail(lexer, ERR_INVALID, (uint32_t)lexer->at - 1, 1, "text cannot hold this");
         else
             text_char(&text, c);
     }

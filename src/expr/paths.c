@@ -64,9 +64,7 @@ static struct place field(struct walk *w, const struct node *node, const struct 
         return NOWHERE;
     }
     place.path.parts[place.path.count] = node->text;
-    place.path.offsets[place.path.count++] =
-        node->offset + node->length -
-        (uint32_t)(node->text.len < node->length ? node->text.len : node->length);
+    place.path.offsets[place.path.count++] = node->name_offset;
     return place;
 }
 
@@ -76,6 +74,7 @@ static struct place index_(struct walk *w, const struct node *node, const struct
     if (node->right->kind == NODE_LITERAL && node->right->literal == LITERAL_STRING) {
         struct node name = *node;
         name.text = node->right->text;
+        name.name_offset = node->right->offset + 1;
         return field(w, &name, input);
     }
     use(w, node->left, input);

@@ -1,5 +1,8 @@
 /*
- * expr/values.c - what jq's operators do to values: order, arithmetic, indexing, slices.
+ * expr/values.c - what jq's operators do to values: order and arithmetic.
+ *
+ * Comparing counts as work, as its cost is not bounded by the steps: once the budget is spent all
+ * is equal, and whoever compared asks run_work().
  */
 #include <math.h>
 #include <stdlib.h>
@@ -22,28 +25,6 @@ json_t *value_of_double(double number)
     if (number == floor(number) && fabs(number) < 9007199254740992.0)
         return json_integer((json_int_t)number);
     return json_real(number);
-}
-
-/* ---- text ---- */
-
-size_t utf8_length(struct span text)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < text.len; i++)
-        count += ((unsigned char)text.ptr[i] & 0xC0) != 0x80;
-    return count;
-}
-
-size_t utf8_offset(struct span text, size_t characters)
-{
-    size_t at = 0;
-    for (; at < text.len; at++) {
-        if (((unsigned char)text.ptr[at] & 0xC0) == 0x80)
-            continue;
-        if (characters-- == 0)
-            break;
-    }
-    return at;
 }
 
 /* ---- order: null < false < true < numbers < strings < arrays < objects ---- */
@@ -85,65 +66,85 @@ static int compare_names(const void *a, const void *b)
     return span_compare(*(const struct span *)a, *(const struct span *)b);
 }
 
-static size_t sorted_names(json_t *object, struct span *names)
+/* The caller frees them. */
+static struct span *sorted_names(json_t *object)
 {
     const char *name;
-    size_t count = 0;
+    size_t length, count = 0;
     json_t *value;
-    json_object_foreach (object, name, value)
-        names[count++] = span_of(name);
+    struct span *names = malloc((json_object_size(object) + 1) * sizeof *names);
+    ASSERT(names != NULL);
+    json_object_keylen_foreach(object, name, length, value) names[count++] =
+        (struct span){name, length};
     qsort(names, count, sizeof *names, compare_names);
-    return count;
+    return names;
 }
 
 json_t *value_sorted_keys(json_t *object)
 {
     json_t *keys = json_array();
-    size_t size = json_object_size(object);
-    struct span *names = malloc((size + 1) * sizeof *names);
-    ASSERT(names != NULL);
-    sorted_names(object, names);
-    for (size_t i = 0; i < size; i++)
+    struct span *names = sorted_names(object);
+    for (size_t i = 0; i < json_object_size(object); i++)
         json_array_append_new(keys, json_stringn(names[i].ptr, names[i].len));
     free(names);
     return keys;
 }
 
-static int compare_objects(const json_t *a, const json_t *b)
+static int compare_sizes(size_t left, size_t right)
 {
-    json_t *left = value_sorted_keys((json_t *)a);
-    json_t *right = value_sorted_keys((json_t *)b);
-    int order = value_compare(left, right);
-    for (size_t i = 0; order == 0 && i < json_array_size(left); i++) {
-        const char *name = json_string_value(json_array_get(left, i));
-        order = value_compare(json_object_get(a, name), json_object_get(b, name));
-    }
-    return order;
-}
-
-static int compare_arrays(const json_t *a, const json_t *b)
-{
-    size_t left = json_array_size(a), right = json_array_size(b);
-    for (size_t i = 0; i < left && i < right; i++) {
-        int order = value_compare(json_array_get(a, i), json_array_get(b, i));
-        if (order)
-            return order;
-    }
     return (left > right) - (left < right);
 }
 
-int value_compare(const json_t *a, const json_t *b)
+static int compare_text(struct run *run, struct span a, struct span b)
+{
+    run->work += (unsigned)((a.len < b.len ? a.len : b.len) / EXPR_WORK_BYTES);
+    return span_compare(a, b);
+}
+
+/* First by the names, then by the values in the order of the names. */
+static int compare_objects(struct run *run, const json_t *a, const json_t *b)
+{
+    size_t left_size = json_object_size(a), right_size = json_object_size(b);
+    struct span *left = sorted_names((json_t *)a), *right = sorted_names((json_t *)b);
+    int order = 0;
+    run->work += (unsigned)(left_size + right_size);
+    for (size_t i = 0; order == 0 && i < left_size && i < right_size; i++)
+        order = compare_text(run, left[i], right[i]);
+    if (order == 0)
+        order = compare_sizes(left_size, right_size);
+    for (size_t i = 0; order == 0 && i < left_size; i++)
+        order = value_compare(run, json_object_getn(a, left[i].ptr, left[i].len),
+                              json_object_getn(b, left[i].ptr, left[i].len));
+    free(left);
+    free(right);
+    return order;
+}
+
+static int compare_arrays(struct run *run, const json_t *a, const json_t *b)
+{
+    size_t left = json_array_size(a), right = json_array_size(b);
+    for (size_t i = 0; i < left && i < right; i++) {
+        int order = value_compare(run, json_array_get(a, i), json_array_get(b, i));
+        if (order)
+            return order;
+    }
+    return compare_sizes(left, right);
+}
+
+int value_compare(struct run *run, const json_t *a, const json_t *b)
 {
     int left = rank(a), right = rank(b);
+    if (++run->work > EXPR_WORK_MAX)
+        return 0;
     if (left != right)
         return left - right;
     if (left == 3)
         return compare_numbers(a, b);
     if (left == 4)
-        return span_compare(json_span(a), json_span(b));
+        return compare_text(run, json_span(a), json_span(b));
     if (left == 5)
-        return compare_arrays(a, b);
-    return left == 6 ? compare_objects(a, b) : 0;
+        return compare_arrays(run, a, b);
+    return left == 6 ? compare_objects(run, a, b) : 0;
 }
 
 /* ---- arithmetic ---- */
@@ -151,7 +152,7 @@ int value_compare(const json_t *a, const json_t *b)
 static enum err cannot(struct run *run, const struct node *node, const json_t *a, const json_t *b,
                        const char *what)
 {
-    char left[32], right[32];
+    char left[SHOW_SIZE], right[SHOW_SIZE];
     return run_fail(run, node, "%s (%s) and %s (%s) cannot be %s", value_type(a),
                     value_show(a, left), value_type(b), value_show(b, right), what);
 }
@@ -204,17 +205,17 @@ static enum err add(struct run *run, const struct node *node, json_t *a, json_t 
     if (json_is_object(a) && json_is_object(b)) {
         *out = json_copy(a);
         json_object_update(*out, b);
-        return run_built(run, node, 16 * json_object_size(*out));
+        return run_built(run, node, EXPR_MEMBER_BYTES * json_object_size(*out));
     }
     return cannot(run, node, a, b, "added");
 }
 
-static bool has_equal(const json_t *array, const json_t *value)
+static bool has_equal(struct run *run, const json_t *array, const json_t *value)
 {
     size_t i;
     json_t *item;
     json_array_foreach (array, i, item) {
-        if (value_compare(item, value) == 0)
+        if (value_compare(run, item, value) == 0)
             return true;
     }
     return false;
@@ -235,28 +236,34 @@ static enum err subtract(struct run *run, const struct node *node, json_t *a, js
         json_t *item;
         *out = json_array();
         json_array_foreach (a, i, item) {
-            if (!has_equal(b, item))
+            if (!has_equal(run, b, item))
                 json_array_append(*out, item);
         }
-        return run_built(run, node, json_array_size(a) * (json_array_size(b) + 1));
+        enum err err = run_work(run, node, json_array_size(a));
+        return err ? err : run_built(run, node, 8 * json_array_size(*out));
     } else {
         return cannot(run, node, a, b, "subtracted");
     }
     return ERR_OK;
 }
 
-static json_t *merge(json_t *a, json_t *b)
+static enum err merge(struct run *run, const struct node *node, json_t *a, json_t *b, json_t **out)
 {
     const char *name;
     json_t *value;
-    json_t *out = json_copy(a);
+    enum err err = run_built(run, node, EXPR_MEMBER_BYTES * (json_object_size(a) + 1));
+    *out = json_copy(a);
     json_object_foreach (b, name, value) {
-        json_t *old = json_object_get(out, name);
-        if (json_is_object(old) && json_is_object(value))
-            value = merge(old, value);
-        json_object_set(out, name, value);
+        json_t *old = json_object_get(*out, name);
+        if (!err && json_is_object(old) && json_is_object(value))
+            err = merge(run, node, old, value, &value);
+        if (!err)
+            err = run_built(run, node, EXPR_MEMBER_BYTES);
+        if (err)
+            return err;
+        json_object_set(*out, name, value);
     }
-    return out;
+    return err;
 }
 
 static enum err repeat(struct run *run, const struct node *node, json_t *text, double times,
@@ -294,8 +301,7 @@ static enum err multiply(struct run *run, const struct node *node, json_t *a, js
     } else if (json_is_number(a) && json_is_string(b)) {
         return repeat(run, node, b, value_double(a), out);
     } else if (json_is_object(a) && json_is_object(b)) {
-        *out = merge(a, b);
-        return run_built(run, node, 16 * json_object_size(*out));
+        return merge(run, node, a, b, out);
     } else {
         return cannot(run, node, a, b, "multiplied");
     }
@@ -372,6 +378,9 @@ static enum err modulo(struct run *run, const struct node *node, json_t *a, json
 enum err value_operate(struct run *run, const struct node *node, enum operator_kind operator_,
                        json_t *a, json_t *b, json_t **out)
 {
+    enum err err = run_built(run, node, EXPR_SCALAR_BYTES);
+    if (err)
+        return err;
     switch (operator_) {
     case OP_ADD:
         return add(run, node, a, b, out);
@@ -391,7 +400,7 @@ enum err value_operate(struct run *run, const struct node *node, enum operator_k
     case OP_GE:
         break;
     }
-    int order = value_compare(a, b);
+    int order = value_compare(run, a, b);
     bool truth = operator_ == OP_EQ   ? order == 0
                  : operator_ == OP_NE ? order != 0
                  : operator_ == OP_LT ? order < 0
@@ -399,96 +408,7 @@ enum err value_operate(struct run *run, const struct node *node, enum operator_k
                  : operator_ == OP_GT ? order > 0
                                       : order >= 0;
     *out = json_boolean(truth);
-    return ERR_OK;
-}
-
-/* ---- indexing ---- */
-
-static enum err cannot_index(struct run *run, const struct node *node, const json_t *value,
-                             const json_t *key)
-{
-    if (json_is_string(key))
-        return run_fail(run, node, "Cannot index %s with \"%.*s\"", value_type(value),
-                        SPAN_ARG(json_span(key)));
-    return run_fail(run, node, "Cannot index %s with %s", value_type(value), value_type(key));
-}
-
-static json_t *or_null(json_t *value)
-{
-    return value ? value : json_null();
-}
-
-/* jq: the places in an array where another begins. */
-static json_t *indices(const json_t *array, const json_t *part)
-{
-    json_t *out = json_array();
-    size_t size = json_array_size(array), width = json_array_size(part);
-    if (width == 0)
-        return json_null();
-    for (size_t i = 0; i + width <= size; i++) {
-        bool same = true;
-        for (size_t j = 0; j < width && same; j++)
-            same = value_compare(json_array_get(array, i + j), json_array_get(part, j)) == 0;
-        if (same)
-            json_array_append_new(out, json_integer((json_int_t)i));
-    }
-    return out;
-}
-
-enum err value_index(struct run *run, const struct node *node, json_t *value, json_t *key,
-                     json_t **out)
-{
-    if (json_is_null(value) && (json_is_string(key) || json_is_number(key) || json_is_null(key))) {
-        *out = json_null();
-    } else if (json_is_object(value) && json_is_string(key)) {
-        *out = or_null(json_object_getn(value, json_string_value(key), json_string_length(key)));
-    } else if (json_is_array(value) && json_is_number(key)) {
-        double at = floor(value_double(key));
-        double size = (double)json_array_size(value);
-        at += at < 0 ? size : 0;
-        *out = at >= 0 && at < size ? json_array_get(value, (size_t)at) : json_null();
-    } else if (json_is_array(value) && json_is_array(key)) {
-        *out = indices(value, key);
-    } else {
-        return cannot_index(run, node, value, key);
-    }
-    return ERR_OK;
-}
-
-static size_t slice_end(json_t *bound, double size, double fallback, bool up)
-{
-    double at = bound == NULL || json_is_null(bound) ? fallback : value_double(bound);
-    at += at < 0 ? size : 0;
-    at = up ? ceil(at) : floor(at);
-    return at < 0 ? 0 : at > size ? (size_t)size : (size_t)at;
-}
-
-enum err value_slice(struct run *run, const struct node *node, json_t *value, json_t *from,
-                     json_t *to, json_t **out)
-{
-    if ((from && !json_is_number(from) && !json_is_null(from)) ||
-        (to && !json_is_number(to) && !json_is_null(to)))
-        return run_fail(run, node, "Start and end indices of an array slice must be numbers");
-    *out = json_null();
-    if (json_is_null(value))
-        return ERR_OK;
-    bool text = json_is_string(value);
-    if (!text && !json_is_array(value))
-        return run_fail(run, node, "Cannot index %s with object", value_type(value));
-    double size = (double)(text ? utf8_length(json_span(value)) : json_array_size(value));
-    size_t first = slice_end(from, size, 0, false), last = slice_end(to, size, size, true);
-    if (last < first)
-        last = first;
-    if (text) {
-        struct span whole_text = json_span(value);
-        size_t begin = utf8_offset(whole_text, first), end = utf8_offset(whole_text, last);
-        *out = json_stringn(whole_text.ptr + begin, end - begin);
-        return run_built(run, node, end - begin);
-    }
-    *out = json_array();
-    for (size_t i = first; i < last; i++)
-        json_array_append(*out, json_array_get(value, i));
-    return run_built(run, node, 8 * (last - first));
+    return run_work(run, node, 1);
 }
 
 /* ---- sorting ---- */
@@ -498,23 +418,23 @@ struct sorted {
     size_t at;
 };
 
-static int compare_sorted(const void *a, const void *b)
+static int compare_sorted(const void *a, const void *b, void *run)
 {
     const struct sorted *left = a, *right = b;
-    int order = value_compare(left->key, right->key);
-    return order ? order : (left->at > right->at) - (left->at < right->at);
+    int order = value_compare(run, left->key, right->key);
+    return order ? order : compare_sizes(left->at, right->at);
 }
 
-size_t value_sort(json_t *array, json_t *keys, size_t *order)
+enum err value_sort(struct run *run, const struct node *node, json_t *keys, size_t *order)
 {
-    size_t size = json_array_size(array);
+    size_t size = json_array_size(keys);
     struct sorted *items = malloc((size + 1) * sizeof *items);
     ASSERT(items != NULL);
     for (size_t i = 0; i < size; i++)
         items[i] = (struct sorted){json_array_get(keys, i), i};
-    qsort(items, size, sizeof *items, compare_sorted);
+    qsort_r(items, size, sizeof *items, compare_sorted, run);
     for (size_t i = 0; i < size; i++)
         order[i] = items[i].at;
     free(items);
-    return size;
+    return run_work(run, node, size);
 }
