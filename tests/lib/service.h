@@ -1,0 +1,32 @@
+/*
+ * tests/lib/service.h - the whole service in this process: PostgreSQL of the test's own, engine,
+ * relay, REST API on a port of its own, and participants that a test scripts.
+ */
+#ifndef TESTS_LIB_SERVICE_H
+#define TESTS_LIB_SERVICE_H
+
+#include "base/json.h"
+#include "net/client.h"
+#include "transport/transport.h"
+
+/* Called on the relay's thread for each command. */
+typedef void service_participant(const struct store_row *row, struct transport_answer *answer);
+
+void service_start(service_participant *participant); /* fails the test if it can't */
+void service_stop(void);
+const char *service_database(void); /* connection string */
+void service_define(const char *yaml);
+
+struct reply {
+    int status;
+    json_t *json; /* NULL: the body is none */
+    struct span body, content_type, etag, location;
+};
+/* One request; everything of the reply lives until service_stop. `headers`: "Name: value" or NULL.
+ */
+struct reply service_call(const char *method, const char *path, const char *body,
+                          const char *header);
+/* A member by its pointer, as text; "" if it is not there. */
+const char *reply_text(const struct reply *reply, const char *pointer);
+
+#endif
