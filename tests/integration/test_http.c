@@ -68,11 +68,7 @@ static int stop(void **state)
 
 static char text[4096];
 
-static const char *path(const char *format, const char *id)
-{
-    snprintf(text, sizeof text, format, id);
-    return text;
-}
+#define PATH(format, id) (snprintf(text, sizeof text, format, id), (const char *)text)
 
 static void assert_text(const struct reply *reply, const char *pointer, const char *expected)
 {
@@ -86,7 +82,7 @@ static void assert_problem(const struct reply *reply, int status, const char *sl
     if (reply->status != status)
         fail_msg("expected %d, got %d: %.*s", status, reply->status, SPAN_ARG(reply->body));
     assert_true(span_is(reply->content_type, "application/problem+json"));
-    assert_text(reply, "/type", path("/problems/%s", slug));
+    assert_text(reply, "/type", PATH("/problems/%s", slug));
 }
 
 /* ---- starts ---- */
@@ -116,7 +112,7 @@ static void a_declined_order_is_compensated(void **state)
     assert_text(&reply, "/error/code", "card_declined");
     assert_text(&reply, "/error/step", "charge");
     struct reply result =
-        service_call("GET", path("/v1/sagas/%s/result", reply_text(&reply, "/id")), NULL, NULL);
+        service_call("GET", PATH("/v1/sagas/%s/result", reply_text(&reply, "/id")), NULL, NULL);
     assert_int_equal(result.status, 200);
     assert_text(&result, "/error/code", "card_declined");
 }
@@ -198,7 +194,7 @@ static void a_saga_is_found_by_key_and_by_the_beginning_of_its_id(void **state)
     struct reply by_key = service_call("GET", "/v1/sagas/slow/find%2Fme", NULL, NULL);
     assert_int_equal(by_key.status, 200);
     assert_string_equal(reply_text(&by_key, "/id"), reply_text(&started, "/id"));
-    struct reply by_prefix = service_call("GET", path("/v1/sagas/%s", prefix), NULL, NULL);
+    struct reply by_prefix = service_call("GET", PATH("/v1/sagas/%s", prefix), NULL, NULL);
     assert_true(by_prefix.status == 200 || by_prefix.status == 409);
     struct reply steps = service_call("GET", "/v1/sagas/slow/find%2Fme/steps", NULL, NULL);
     assert_text(&steps, "/items/0/status", "sent");
@@ -249,7 +245,7 @@ static void the_journal_tells_every_transition(void **state)
     struct reply saga = service_call("POST", "/v1/sagas?wait=10s",
                                      "{\"saga\": \"order\", \"input\": {\"total\": 2}}", NULL);
     struct reply events =
-        service_call("GET", path("/v1/sagas/%s/events", reply_text(&saga, "/id")), NULL, NULL);
+        service_call("GET", PATH("/v1/sagas/%s/events", reply_text(&saga, "/id")), NULL, NULL);
     assert_int_equal(json_array_size(json_at(events.json, "/items")), 4);
     assert_text(&events, "/items/0/type", "saga.started");
     assert_text(&events, "/items/3/status", "completed");
@@ -277,7 +273,7 @@ static void a_cancel_undoes_and_is_safe_to_repeat(void **state)
     char url[200];
     snprintf(url, sizeof url, "/v1/sagas/%s:cancel", reply_text(&saga, "/id"));
     struct reply dry = service_call(
-        "POST", path("/v1/sagas/%s:cancel?dryRun=true", reply_text(&saga, "/id")), "{}", NULL);
+        "POST", PATH("/v1/sagas/%s:cancel?dryRun=true", reply_text(&saga, "/id")), "{}", NULL);
     assert_int_equal(dry.status, 200);
     assert_text(&dry, "/dryRun", "true");
     struct reply first =
@@ -297,15 +293,15 @@ static void what_the_state_forbids_is_409_with_what_it_allows(void **state)
     char id[40], url[200];
     snprintf(id, sizeof id, "%s", reply_text(&saga, "/id"));
     for (int i = 0; i < 200; i++) {
-        saga = service_call("GET", path("/v1/sagas/%s", id), NULL, NULL);
+        saga = service_call("GET", PATH("/v1/sagas/%s", id), NULL, NULL);
         if (*reply_text(&saga, "/attention/reason"))
             break;
     }
     assert_text(&saga, "/attention/reason", "retries_exhausted");
-    struct reply cancel = service_call("POST", path("/v1/sagas/%s:cancel", id), "{}", NULL);
+    struct reply cancel = service_call("POST", PATH("/v1/sagas/%s:cancel", id), "{}", NULL);
     assert_problem(&cancel, 409, "past-pivot");
     assert_true(strstr(reply_text(&cancel, "/allowedActions"), "steps/tell:skip") != NULL);
-    struct reply explain = service_call("GET", path("/v1/sagas/%s/explain", id), NULL, NULL);
+    struct reply explain = service_call("GET", PATH("/v1/sagas/%s/explain", id), NULL, NULL);
     assert_text(&explain, "/attention/reason", "retries_exhausted");
     assert_true(strstr(reply_text(&explain, "/summary"), "no_address") != NULL);
     snprintf(url, sizeof url, "/v1/sagas/%s/steps/tell:skip", id);
@@ -314,7 +310,7 @@ static void what_the_state_forbids_is_409_with_what_it_allows(void **state)
     struct reply skip = service_call("POST", url, "{\"reason\": \"told by phone\"}", NULL);
     assert_int_equal(skip.status, 202);
     assert_text(&skip, "/saga/status", "completed");
-    struct reply none = service_call("POST", path("/v1/sagas/%s/steps/nothing:skip", id),
+    struct reply none = service_call("POST", PATH("/v1/sagas/%s/steps/nothing:skip", id),
                                      "{\"reason\": \"x\"}", NULL);
     assert_problem(&none, 404, "step-not-found");
 }
@@ -323,7 +319,7 @@ static void an_action_on_an_old_revision_is_412(void **state)
 {
     (void)state;
     struct reply saga = start_slow("revised");
-    struct reply reply = service_call("POST", path("/v1/sagas/%s:pause", reply_text(&saga, "/id")),
+    struct reply reply = service_call("POST", PATH("/v1/sagas/%s:pause", reply_text(&saga, "/id")),
                                       "{}", "If-Match: \"77\"");
     assert_problem(&reply, 412, "revision-mismatch");
 }
@@ -341,12 +337,12 @@ static void a_later_reply_moves_its_saga_on(void **state)
     char id[40], body[900];
     struct reply saga = start_slow("replied");
     snprintf(id, sizeof id, "%s", reply_text(&saga, "/id"));
-    struct reply step = service_call("GET", path("/v1/sagas/%s/steps/ask", id), NULL, NULL);
+    struct reply step = service_call("GET", PATH("/v1/sagas/%s/steps/ask", id), NULL, NULL);
     snprintf(body, sizeof body, EVENT, id, reply_text(&step, "/attempts/0/eventId"));
     struct reply taken = service_call("POST", "/v1/events", body, NULL);
     assert_int_equal(taken.status, 200);
     assert_text(&taken, "/items/0/disposition", "applied");
-    struct reply end = service_call("GET", path("/v1/sagas/%s?wait=10s", id), NULL, NULL);
+    struct reply end = service_call("GET", PATH("/v1/sagas/%s?wait=10s", id), NULL, NULL);
     assert_text(&end, "/status", "completed");
     assert_text(&end, "/output/ask/answer", "42");
     struct reply late = service_call("POST", "/v1/events", body, NULL);
