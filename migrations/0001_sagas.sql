@@ -334,6 +334,16 @@ END
 $$;
 COMMENT ON FUNCTION sagad_all IS 'Refuses a transaction of which a statement did not meet every row it was for.';
 
+CREATE FUNCTION sagad_activate(of_name text, new_version integer) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    UPDATE definitions SET active = false WHERE name = of_name AND active AND version <> new_version;
+    UPDATE definitions SET active = true WHERE name = of_name AND version = new_version;
+END
+$$;
+COMMENT ON FUNCTION sagad_activate IS 'Makes one version the one that new sagas start on; never two at once.';
+
 -- ---- rights ----
 
 DO $$

@@ -166,11 +166,8 @@ const struct pg_statement PG_STATEMENTS[] = {
          "ON CONFLICT (name, version) DO NOTHING RETURNING 1"},
     [PG_DEFINITION_FIND] = {"definition_find", "SELECT hash FROM definitions WHERE name = $1::text "
                                                "AND version = $2::int4"},
-    [PG_DEFINITION_ACTIVATE] =
-        {"definition_activate",
-         "WITH off AS (UPDATE definitions SET active = false WHERE name = $1::text AND active "
-         "AND version <> $2::int4) UPDATE definitions SET active = true WHERE name = $1::text "
-         "AND version = $2::int4"},
+    [PG_DEFINITION_ACTIVATE] = {"definition_activate",
+                                "SELECT sagad_activate($1::text, $2::int4)"},
     [PG_DEFINITIONS] =
         {"definitions",
          "SELECT name, version, hash, source, active, deprecated, created_at FROM definitions "
