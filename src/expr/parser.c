@@ -15,7 +15,7 @@ static struct node *parse_as(struct parser *p, struct node *source)
         return node;
     }
     scope.name = node->text = arena_copy(p->arena, p->token.text);
-    advance(p);
+    advance_token(p);
     expect(p, "|");
     p->variables = &scope;
     node->right = parse_pipe(p);
@@ -28,7 +28,7 @@ static struct node *parse_as(struct parser *p, struct node *source)
 static struct node *parse_negate(struct parser *p)
 {
     uint32_t offset = p->token.offset;
-    bool negated = accept(p, "-");
+    bool negated = accept_mark(p, "-");
     struct node *node = parse_term(p);
     if (accept_name(p, "as"))
         node = parse_as(p, node);
@@ -43,7 +43,7 @@ static bool accept_operator(struct parser *p, const char *const *names,
                             const enum operator_kind *kinds, size_t count, enum operator_kind *out)
 {
     for (size_t i = 0; i < count; i++) {
-        if (accept(p, names[i])) {
+        if (accept_mark(p, names[i])) {
             *out = kinds[i];
             return true;
         }
@@ -115,7 +115,7 @@ static struct node *parse_or(struct parser *p)
 static struct node *parse_alternative(struct parser *p)
 {
     struct node *node = parse_or(p);
-    if (!accept(p, "//"))
+    if (!accept_mark(p, "//"))
         return node;
     if (!deeper(p))
         return node;
@@ -127,7 +127,7 @@ static struct node *parse_alternative(struct parser *p)
 static struct node *parse_comma(struct parser *p)
 {
     struct node *node = parse_alternative(p);
-    while (accept(p, ","))
+    while (accept_mark(p, ","))
         node = two(p, NODE_COMMA, node, parse_alternative(p));
     return node;
 }
@@ -147,7 +147,7 @@ struct node *parse_pipe(struct parser *p)
     if (!deeper(p))
         return nothing(p);
     struct node *node = parse_comma(p);
-    while (accept(p, "|"))
+    while (accept_mark(p, "|"))
         node = two(p, NODE_PIPE, node, parse_comma(p));
     p->depth--;
     return node;
@@ -166,7 +166,7 @@ enum err expr_parse(struct span source, struct arena *arena, const struct expr *
         return ERR_LIMIT;
     }
     lexer_check_text(&p.lexer);
-    advance(&p);
+    advance_token(&p);
     expr->root = parse_pipe(&p);
     if (p.token.kind != TOKEN_END)
         fail_at(&p, &p.token, "this is left over behind the end of the expression");

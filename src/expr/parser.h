@@ -33,10 +33,10 @@ struct node *parse_name(struct parser *p); /* if, literals, calls */
 
 /* parser_nodes.c */
 bool failed(const struct parser *p);
-void advance(struct parser *p);
+void advance_token(struct parser *p);
 void fail_at(struct parser *p, const struct token *token, const char *message);
 bool is(const struct parser *p, enum token_kind kind, const char *text);
-bool accept(struct parser *p, const char *punctuation);
+bool accept_mark(struct parser *p, const char *punctuation);
 bool accept_name(struct parser *p, const char *name);
 void expect(struct parser *p, const char *punctuation);
 void expect_name(struct parser *p, const char *name);

@@ -10,14 +10,14 @@ static struct node *parse_object_value(struct parser *p)
 {
     struct node *value;
     uint32_t offset = p->token.offset;
-    if (accept(p, "-")) {
+    if (accept_mark(p, "-")) {
         value = node_new(p, NODE_NEGATE, offset);
         value->left = parse_term(p);
         value = ended(p, value);
     } else {
         value = parse_term(p);
     }
-    if (accept(p, "|"))
+    if (accept_mark(p, "|"))
         return two(p, NODE_PIPE, value, parse_object_value(p));
     if (!failed(p) && !is(p, TOKEN_PUNCTUATION, ",") && !is(p, TOKEN_PUNCTUATION, "}"))
         fail_at(p, &p->token, "in an object write this value in parentheses: {a: (1 + 2)}");
@@ -51,32 +51,33 @@ static void parse_pair(struct parser *p, struct pair *pair)
     }
     if (first.kind == TOKEN_NAME) {
         pair->key = literal_string(p, arena_copy(p->arena, first.text), first.offset);
-        advance(p);
+        advance_token(p);
     } else if (first.kind == TOKEN_QUOTE) {
         pair->key = parse_string(p);
-    } else if (accept(p, "(")) {
+    } else if (accept_mark(p, "(")) {
         pair->key = parse_pipe(p);
         expect(p, ")");
     } else {
         pair->key = nothing(p);
         fail_at(p, &first, "expected a member: name, \"name\", $variable or (expression)");
     }
-    pair->value = accept(p, ":") ? parse_object_value(p) : member_of_input(p, pair->key, &first);
+    pair->value =
+        accept_mark(p, ":") ? parse_object_value(p) : member_of_input(p, pair->key, &first);
 }
 
 struct node *parse_object(struct parser *p)
 {
     struct node *node = node_new(p, NODE_OBJECT, p->token.offset);
     struct pair **tail = &node->pairs;
-    advance(p);
-    if (accept(p, "}"))
+    advance_token(p);
+    if (accept_mark(p, "}"))
         return ended(p, node);
     do {
         struct pair *pair = ARENA_NEW(p->arena, struct pair);
         parse_pair(p, pair);
         *tail = pair;
         tail = &pair->next;
-    } while (accept(p, ","));
+    } while (accept_mark(p, ","));
     expect(p, "}");
     return ended(p, node);
 }
@@ -86,7 +87,7 @@ struct node *parse_object(struct parser *p)
 static struct node *parse_if(struct parser *p)
 {
     struct node *node = node_new(p, NODE_IF, p->token.offset);
-    advance(p);
+    advance_token(p);
     node->left = parse_pipe(p);
     expect_name(p, "then");
     node->right = parse_pipe(p);
@@ -138,14 +139,14 @@ static struct node *parse_call(struct parser *p)
     unsigned arguments = 0;
     if (left_out(p))
         return node;
-    advance(p);
+    advance_token(p);
     node->text = arena_copy(p->arena, name.text);
-    if (accept(p, "(")) {
+    if (accept_mark(p, "(")) {
         do {
             struct node *argument = parse_pipe(p);
             *(arguments == 0 ? &node->left : &node->right) = argument;
             arguments++;
-        } while (accept(p, ";") && arguments < 3);
+        } while (accept_mark(p, ";") && arguments < 3);
         expect(p, ")");
     }
     node->function = function_find(name.text, arguments);
@@ -171,7 +172,7 @@ struct node *parse_name(struct parser *p)
         struct node *node = node_new(p, NODE_LITERAL, p->token.offset);
         node->literal = LITERAL_NULL + i;
         node->text = span_of(LITERALS[i]);
-        advance(p);
+        advance_token(p);
         return ended(p, node);
     }
     return parse_call(p);

@@ -8,7 +8,7 @@ bool failed(const struct parser *p)
     return p->lexer.err != ERR_OK;
 }
 
-void advance(struct parser *p)
+void advance_token(struct parser *p)
 {
     p->token = lexer_next(&p->lexer);
 }
@@ -23,11 +23,11 @@ bool is(const struct parser *p, enum token_kind kind, const char *text)
     return p->token.kind == kind && span_is(p->token.text, text);
 }
 
-bool accept(struct parser *p, const char *punctuation)
+bool accept_mark(struct parser *p, const char *punctuation)
 {
     if (!is(p, TOKEN_PUNCTUATION, punctuation) || failed(p))
         return false;
-    advance(p);
+    advance_token(p);
     return true;
 }
 
@@ -35,13 +35,13 @@ bool accept_name(struct parser *p, const char *name)
 {
     if (!is(p, TOKEN_NAME, name) || failed(p))
         return false;
-    advance(p);
+    advance_token(p);
     return true;
 }
 
 void expect(struct parser *p, const char *punctuation)
 {
-    if (!accept(p, punctuation))
+    if (!accept_mark(p, punctuation))
         lexer_fail(&p->lexer, ERR_INVALID, p->token.offset, p->token.length, "expected %s%s",
                    punctuation, p->token.kind == TOKEN_END ? " before the end" : "");
 }

@@ -18,7 +18,7 @@ struct node *parse_string(struct parser *p)
     struct span text;
     bool closed = lexer_string(&p->lexer, &text);
     if (closed) {
-        advance(p);
+        advance_token(p);
         return ended(p, literal_string(p, text, offset));
     }
     for (;;) {
@@ -28,7 +28,7 @@ struct node *parse_string(struct parser *p)
         tail = &part->next;
         if (closed || failed(p))
             break;
-        advance(p);
+        advance_token(p);
         part = ARENA_NEW(p->arena, struct part);
         part->node = parse_pipe(p);
         *tail = part;
@@ -40,7 +40,7 @@ struct node *parse_string(struct parser *p)
         p->lexer.at = p->token.offset + 1;
         closed = lexer_string(&p->lexer, &text);
     }
-    advance(p);
+    advance_token(p);
     return ended(p, node);
 }
 
@@ -68,14 +68,14 @@ static struct node *parse_number(struct parser *p)
         node->real = strtod(digits, &end);
     if (errno == ERANGE)
         fail_at(p, &p->token, "this number does not fit 64 bits");
-    advance(p);
+    advance_token(p);
     return ended(p, node);
 }
 
 static struct node *parse_array(struct parser *p)
 {
     struct node *node = node_new(p, NODE_ARRAY, p->token.offset);
-    advance(p);
+    advance_token(p);
     if (!is(p, TOKEN_PUNCTUATION, "]"))
         node->left = parse_pipe(p);
     expect(p, "]");
@@ -98,7 +98,7 @@ struct node *parse_variable(struct parser *p)
     if (!variable_known(p, node->text))
         lexer_fail(&p->lexer, ERR_INVALID, p->token.offset, p->token.length,
                    "$%.*s is not defined here", SPAN_ARG(node->text));
-    advance(p);
+    advance_token(p);
     return ended(p, node);
 }
 
@@ -116,7 +116,7 @@ static struct node *parse_quoted_name(struct parser *p, struct node *of)
 static struct node *parse_dot(struct parser *p)
 {
     struct node *node = node_new(p, NODE_IDENTITY, p->token.offset);
-    advance(p);
+    advance_token(p);
     return p->token.kind == TOKEN_QUOTE ? parse_quoted_name(p, node) : ended(p, node);
 }
 
@@ -124,7 +124,7 @@ static struct node *parse_dot(struct parser *p)
 static struct node *parse_field(struct parser *p, struct node *of)
 {
     struct token token = p->token;
-    advance(p);
+    advance_token(p);
     return field_of(p, of, token.text, token.offset + 1, token.offset + token.length);
 }
 
@@ -151,7 +151,7 @@ static struct node *parse_primary(struct parser *p)
         if (span_is(token.text, "{"))
             return parse_object(p);
         if (span_is(token.text, "(")) {
-            advance(p);
+            advance_token(p);
             node = parse_pipe(p);
             expect(p, ")");
             return node;
@@ -171,16 +171,16 @@ static struct node *parse_primary(struct parser *p)
 /* Called behind "[". */
 static struct node *parse_brackets(struct parser *p, struct node *of)
 {
-    if (accept(p, "]")) {
+    if (accept_mark(p, "]")) {
         struct node *node = node_new(p, NODE_ITERATE, of->offset);
         node->left = of;
         return ended(p, node);
     }
     struct node *from = NULL, *to = NULL;
-    bool slice = accept(p, ":");
+    bool slice = accept_mark(p, ":");
     if (!slice) {
         from = parse_pipe(p);
-        slice = accept(p, ":");
+        slice = accept_mark(p, ":");
     }
     if (slice && !is(p, TOKEN_PUNCTUATION, "]"))
         to = parse_pipe(p);
@@ -207,11 +207,11 @@ static struct node *parse_postfix(struct parser *p)
     while (!failed(p)) {
         if (p->token.kind == TOKEN_FIELD)
             node = parse_field(p, node);
-        else if (accept(p, "["))
+        else if (accept_mark(p, "["))
             node = parse_brackets(p, node);
-        else if (accept(p, "?"))
+        else if (accept_mark(p, "?"))
             node = parse_try(p, node);
-        else if (!accept(p, "."))
+        else if (!accept_mark(p, "."))
             break;
         else if (p->token.kind == TOKEN_QUOTE)
             node = parse_quoted_name(p, node);
