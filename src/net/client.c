@@ -53,7 +53,8 @@ enum err net_client_new(const struct net_client_options *options, struct net_cli
     ASSERT(client->multi != NULL);
     pthread_mutex_init(&client->mutex, NULL);
     curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, connections);
-    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, connections);
+    curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)NET_CONNECTIONS_MAX);
+    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)NET_CONNECTIONS_MAX);
     return ERR_OK;
 }
 

@@ -146,24 +146,22 @@ static int on_sending(void *self, char *address, char *local, int port, int loca
 /* ---- options ---- */
 
 /* http://unix:/path/to/socket:/path */
-static void set_url(CURL *easy, struct span url)
+static void set_url(struct exchange *exchange, CURL *easy, struct span url)
 {
     static const char UNIX[] = "http://unix:";
-    char text[EXCHANGE_URL_BYTES], socket_path[EXCHANGE_URL_BYTES];
     size_t prefix = sizeof UNIX - 1;
+    const char *start = url.ptr + prefix;
     const char *path = url.len > prefix && memcmp(url.ptr, UNIX, prefix) == 0
-                           ? memchr(url.ptr + prefix, ':', url.len - prefix)
+                           ? memchr(start, ':', url.len - prefix)
                            : NULL;
     if (path == NULL) {
-        snprintf(text, sizeof text, "%.*s", SPAN_ARG(url));
-        curl_easy_setopt(easy, CURLOPT_URL, text);
+        curl_easy_setopt(easy, CURLOPT_URL, url.ptr);
         return;
     }
-    snprintf(socket_path, sizeof socket_path, "%.*s", (int)(path - url.ptr - (long)prefix),
-             url.ptr + prefix);
-    snprintf(text, sizeof text, "http://localhost%s", path + 1);
-    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, socket_path);
-    curl_easy_setopt(easy, CURLOPT_URL, text);
+    struct span at = arena_copy(&exchange->arena, (struct span){start, (size_t)(path - start)});
+    struct span local = arena_printf(&exchange->arena, "http://localhost%s", path + 1);
+    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, at.ptr);
+    curl_easy_setopt(easy, CURLOPT_URL, local.ptr);
 }
 
 static void set_method(CURL *easy, const struct net_request *request)
@@ -184,7 +182,7 @@ void exchange_prepare(struct exchange *exchange, CURL *easy)
     exchange->easy = easy;
     /* no waiting for 100-continue, which doubles the round trips of larger bodies */
     exchange->headers = curl_slist_append(exchange->headers, "Expect:");
-    set_url(easy, request->url);
+    set_url(exchange, easy, request->url);
     set_method(easy, request);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, exchange);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, exchange->headers);

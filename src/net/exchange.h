@@ -8,8 +8,6 @@
 
 #include "net/client.h"
 
-#define EXCHANGE_URL_BYTES 2048
-
 struct exchange {
     struct exchange *next, *previous;
     CURL *easy;

@@ -1,11 +1,12 @@
 /*
  * outbox/relay.h - committed commands on their way out.
  *
- * Rows come from memory right after their commit, never by reading. The relay finds the participant, keeps
- * within its limit of requests in flight, and gives the row to the transport; the answer is the next event of
- * the saga, and the settled row goes with that event's transaction. Rows it can't send (no participant, too
- * many) are let go: free rows, which can be withdrawn (S-11), and are taken again when there is room.
- * A daemon whose heartbeat is old hands nothing over.
+ * Rows come from memory right after their commit, never by reading. The relay finds the
+ * participant, keeps within its limit of requests in flight, and gives the row to the transport;
+ * the answer is the next event of the saga, and the settled row goes with that event's transaction.
+ * Rows it can't send (no participant, too many) are let go: free rows, which can be withdrawn
+ * (S-11), and are taken again when there is room. A daemon whose heartbeat is old hands nothing
+ * over.
  */
 #ifndef OUTBOX_RELAY_H
 #define OUTBOX_RELAY_H
@@ -14,23 +15,25 @@
 #include "engine/engine.h"
 #include "transport/transport.h"
 
-#define OUTBOX_ROWS_MAX 50000 /* held in memory; the rest is let go */
+#define OUTBOX_ROWS_MAX            50000 /* held in memory; the rest is let go */
 #define OUTBOX_UNMATCHED_TYPES_MAX 200
-#define OUTBOX_POLL_MS 1000
+#define OUTBOX_POLL_MS             1000
 
 struct outbox_relay;
 
 struct outbox_options {
     struct store *store;
     struct clock *clock;
-    struct engine *engine; /* NULL until outbox_relay_attach: the engine's hooks need the relay first */
+    struct engine
+        *engine; /* NULL until outbox_relay_attach: the engine's hooks need the relay first */
     const struct config_daemon *config;
     struct transport *transport; /* for http participants; the relay sets its answer function */
     struct id daemon;
     struct span reply_to;
 };
 
-MUST_CHECK enum err outbox_relay_new(const struct outbox_options *options, struct outbox_relay **out);
+MUST_CHECK enum err outbox_relay_new(const struct outbox_options *options,
+                                     struct outbox_relay **out);
 void outbox_relay_attach(struct outbox_relay *relay, struct engine *engine);
 MUST_CHECK enum err outbox_relay_start(struct outbox_relay *relay);
 /* Stop sending, wait for answers within `grace_ms`, let go of rows of which nothing was sent. */

@@ -136,10 +136,8 @@ static bool send_one(struct outbox_relay *relay, struct held *held)
     struct span labels[] = {held->row.type, SPAN_LIT("sagad")};
     struct metric_series *published = metric_series(METRIC_EVENTS_PUBLISHED, labels);
     if (transport_send(relay->options.transport, held->participant->config, &held->row, &sending) !=
-        ERR_OK) {
-        not_taken(relay, held);
+        ERR_OK)
         return false;
-    }
     metric_add(published, 1);
     return true;
 }
@@ -152,14 +150,12 @@ bool relay_send_waiting(struct outbox_relay *relay)
     pthread_mutex_lock(&relay->mutex);
     size_t count = relay->stopping ? 0 : take_sendable(relay, held, OUTBOX_SEND_AT_ONCE);
     pthread_mutex_unlock(&relay->mutex);
-    bool taken = true;
-    for (size_t i = 0; i < count; i++) {
-        if (taken)
-            taken = send_one(relay, held[i]);
-        else
-            not_taken(relay, held[i]);
-    }
-    return count > 0 && taken;
+    size_t sent = 0;
+    while (sent < count && send_one(relay, held[sent]))
+        sent++;
+    for (size_t i = count; i > sent; i--) /* the last first: they keep their order */
+        not_taken(relay, held[i - 1]);
+    return sent > 0;
 }
 
 /* ---- let go ---- */

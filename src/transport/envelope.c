@@ -55,10 +55,11 @@ static void put_metadata(struct text *out, const struct store_row *row,
     put(out, "saga", row->saga);
     put(out, "step", row->step);
     put(out, "phase", row->phase);
-    if (undo) {
+    if (undo)
         put(out, "undoes", row->undoes);
+    if (undo && row->in_doubt) {
         text_json_key(out, "inDoubt");
-        text_json_bool(out, row->in_doubt);
+        text_json_bool(out, true);
     }
     put_if_given(out, "flowId", row->flow_id);
     put_if_given(out, "traceparent", row->traceparent);

@@ -27,7 +27,7 @@ struct envelope {
     struct id event_id, correlation_id, causation_id;
     struct span event_type, event_version, source;
     int64_t timestamp_ms;
-    struct span data;   /* JSON bytes as they came */
+    struct span data; /* JSON bytes as they came */
     struct span user_id, trace_id, traceparent;
 };
 struct envelope_problem {
@@ -42,8 +42,8 @@ MUST_CHECK enum err envelope_from_json(json_t *value, struct arena *arena, struc
 
 /*
  * What a reply event says about its command: `_succeeded` is ok, `_failed` is rejected, transient
- * (retryable: true) or unknown (code "unknown"), `_in_progress` moves the deadline. ERR_INVALID if the
- * event is no reply (its type has none of the suffixes) or its failure data can't be read.
+ * (retryable: true) or unknown (code "unknown"), `_in_progress` moves the deadline. ERR_INVALID if
+ * the event is no reply (its type has none of the suffixes) or its failure data can't be read.
  */
 MUST_CHECK enum err envelope_reply(const struct envelope *envelope, struct arena *arena,
                                    struct saga_event *out, struct envelope_problem *problem);

@@ -78,7 +78,7 @@ static void plain_request(struct net_request *request, const struct store_row *r
     if (!span_is(row->phase, "undo"))
         return;
     add_header(request, "Saga-Undoes", row->undoes);
-    add_header(request, "Saga-In-Doubt", row->in_doubt ? SPAN_LIT("true") : SPAN_LIT("false"));
+    add_header(request, "Saga-In-Doubt", row->in_doubt ? SPAN_LIT("true") : SPAN_NONE);
 }
 
 static void envelope_request(struct net_request *request, const struct store_row *row,

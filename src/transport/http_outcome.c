@@ -19,8 +19,15 @@ struct exchange_read {
 static void set(struct exchange_read *r, enum saga_outcome outcome, const char *code)
 {
     r->out->outcome = outcome;
+    r->out->code = span_of(code);
+}
+
+/* A definite no is the one answer whose body names its code. */
+static void set_rejected(struct exchange_read *r)
+{
+    r->out->outcome = SAGA_OUTCOME_REJECTED;
     if (span_is_none(r->out->code))
-        r->out->code = span_of(code);
+        r->out->code = SPAN_LIT("rejected");
 }
 
 static void explain(struct exchange_read *r)
@@ -67,7 +74,6 @@ static bool has_failure_body(const struct exchange_read *r)
 
 static void nobody_there(struct exchange_read *r)
 {
-    r->out->code = SPAN_NONE;
     set(r, SAGA_OUTCOME_TRANSIENT, "unreachable");
     r->out->no_consumer = true;
 }
@@ -86,7 +92,7 @@ static void refused_4xx(struct exchange_read *r, int status)
              (envelope && (status == 404 || status == 410)))
         nobody_there(r);
     else
-        set(r, SAGA_OUTCOME_REJECTED, "rejected");
+        set_rejected(r);
 }
 
 static void failed(struct exchange_read *r, int status)
@@ -101,7 +107,6 @@ static void failed(struct exchange_read *r, int status)
     } else if (status == 503 && (r->response->retry_after_ms > 0 || has_failure_body(r))) {
         set(r, SAGA_OUTCOME_TRANSIENT, "throttled");
     } else {
-        r->out->code = SPAN_NONE;
         set(r, SAGA_OUTCOME_UNKNOWN, "server_error");
     }
 }
@@ -110,7 +115,6 @@ static void failed(struct exchange_read *r, int status)
 
 static void bad_reply(struct exchange_read *r, const char *detail)
 {
-    r->out->code = SPAN_NONE;
     set(r, SAGA_OUTCOME_UNKNOWN, "bad_reply");
     r->out->message = r->out->detail = arena_copy(r->arena, span_of(detail));
     r->out->dead_letter = r->response->body;

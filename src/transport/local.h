@@ -6,7 +6,8 @@
 
 #include "transport/transport.h"
 
-/* Fill `answer` (spans must stay valid until it returns to the transport). Called on the sender's thread. */
+/* Fill `answer` (spans must stay valid until it returns to the transport). Called on the sender's
+ * thread. */
 typedef void transport_local_fn(void *ctx, const struct store_row *row,
                                 struct transport_answer *answer);
 

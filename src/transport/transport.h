@@ -1,7 +1,7 @@
 /*
  * transport/transport.h - deliver a command, report what happened. One of the three things that are
- * indirect by design. Implementations: http (transport/http.h), in-process (transport/local.h, for the
- * benchmark, tests and the simulator).
+ * indirect by design. Implementations: http (transport/http.h), in-process (transport/local.h, for
+ * the benchmark, tests and the simulator).
  */
 #ifndef TRANSPORT_TRANSPORT_H
 #define TRANSPORT_TRANSPORT_H
@@ -18,9 +18,9 @@ struct transport_answer {
     struct span code, message, data;
     int64_t retry_after_ms;
     bool no_consumer;
-    bool not_sent;             /* certainly nothing of it was sent */
-    struct span dead_letter;   /* what could not be read (S-8), or NONE */
-    struct span detail;        /* for the dead letter and the log */
+    bool not_sent;           /* certainly nothing of it was sent */
+    struct span dead_letter; /* what could not be read (S-8), or NONE */
+    struct span detail;      /* for the dead letter and the log */
 };
 
 /* Called once for each accepted send, on a thread of the transport's; spans die with the call. */
