@@ -64,6 +64,7 @@ static void fill(struct round *round, int step, struct id daemon, int64_t now_ms
         round->rows[i] = (struct store_row){
             .saga_id = id,
             .event_id = id_v7(now_ms),
+            .causation_id = id,
             .owner = daemon,
             .created_ms = now_ms,
             .saga = SPAN_LIT("bench"),
