@@ -38,7 +38,7 @@ MUST_CHECK enum err expr_parse(struct span source, struct arena *arena, const st
                                struct expr_problem *problem);
 
 struct span expr_source(const struct expr *expr);
-/* Print the tree back: parsing the result gives an equal tree. */
+/* Print the tree back: parsing the result gives an equal tree (if it is not too long to parse). */
 struct span expr_print(const struct expr *expr, struct arena *arena);
 
 struct expr_input {
@@ -65,7 +65,7 @@ struct expr_path {
     struct span parts[EXPR_PATH_PARTS_MAX];
     uint32_t offsets[EXPR_PATH_PARTS_MAX]; /* of each part in the source */
     size_t count;
-    bool guarded; /* has a `//`, `?` or a test for null around it: null is expected */
+    bool guarded; /* null is expected: under `//`, `?` or a test, or below what a test looked at */
 };
 typedef void expr_path_fn(void *ctx, const struct expr_path *path);
 void expr_paths(const struct expr *expr, expr_path_fn *fn, void *ctx);

@@ -17,10 +17,15 @@ struct scope {
     const struct scope *outer;
 };
 
+#define TESTED_MAX 8
+
 struct walk {
     expr_path_fn *fn;
     void *ctx;
     bool guarded;
+    bool testing;                        /* in the condition of something */
+    struct expr_path tested[TESTED_MAX]; /* that conditions around this place have looked at */
+    size_t tested_count;
     const struct scope *scope;
 };
 
@@ -28,12 +33,34 @@ static const struct place NOWHERE = {0};
 
 static struct place walk(struct walk *w, const struct node *node, const struct place *input);
 
+static bool begins_with(const struct expr_path *path, const struct expr_path *start)
+{
+    if (start->count > path->count)
+        return false;
+    for (size_t i = 0; i < start->count; i++) {
+        if (!span_equal(path->parts[i], start->parts[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool was_tested(const struct walk *w, const struct expr_path *path)
+{
+    for (size_t i = 0; i < w->tested_count; i++) {
+        if (begins_with(path, &w->tested[i]))
+            return true;
+    }
+    return false;
+}
+
 static void tell(struct walk *w, const struct place *place)
 {
     if (!place->known)
         return;
     struct expr_path path = place->path;
-    path.guarded |= w->guarded;
+    path.guarded |= w->guarded || was_tested(w, &path);
+    if (w->testing && path.count > 0 && w->tested_count < TESTED_MAX)
+        w->tested[w->tested_count++] = path;
     w->fn(w->ctx, &path);
 }
 
@@ -52,6 +79,15 @@ static void use_guarded(struct walk *w, const struct node *node, const struct pl
     w->guarded = true;
     use(w, node, input);
     w->guarded = outer;
+}
+
+/* A condition takes null for false; what follows knows what it has looked at. */
+static void use_tested(struct walk *w, const struct node *node, const struct place *input)
+{
+    bool outer = w->testing;
+    w->testing = true;
+    use_guarded(w, node, input);
+    w->testing = outer;
 }
 
 static struct place field(struct walk *w, const struct node *node, const struct place *input)
@@ -122,12 +158,25 @@ static struct place variable(const struct walk *w, const struct node *node)
     return NOWHERE;
 }
 
-/* The value of a branch may be either: each is used. */
-static struct place either(struct walk *w, const struct node *a, const struct node *b,
-                           const struct place *input)
+static struct place logic(struct walk *w, const struct node *node, const struct place *input)
 {
-    use(w, a, input);
-    use(w, b, input);
+    size_t outer = w->tested_count;
+    use_tested(w, node->left, input);
+    use_guarded(w, node->right, input);
+    if (!w->testing)
+        w->tested_count = outer;
+    return NOWHERE;
+}
+
+static struct place branches(struct walk *w, const struct node *node, const struct place *input)
+{
+    size_t outer = w->tested_count;
+    use_tested(w, node->left, input);
+    if (node->third == NULL)
+        tell(w, input);
+    use(w, node->right, input);
+    use(w, node->third, input);
+    w->tested_count = outer;
     return NOWHERE;
 }
 
@@ -141,23 +190,24 @@ static void strings_and_pairs(struct walk *w, const struct node *node, const str
     }
 }
 
-static struct place call(struct walk *w, const struct node *node, const struct place *input)
-{
-    tell(w, input);
-    if (node->function->keeps_path) {
-        use(w, node->left, &NOWHERE);
-        return NOWHERE;
-    }
-    use(w, node->left, input);
-    use(w, node->right, input);
-    return NOWHERE;
-}
-
 static bool reads_input(const struct node *node)
 {
     return !span_is(node->text, "now") && !span_is(node->text, "range") &&
            !(span_is(node->text, "error") && node->left) &&
            !((span_is(node->text, "first") || span_is(node->text, "last")) && node->left);
+}
+
+static struct place call(struct walk *w, const struct node *node, const struct place *input)
+{
+    bool outer = w->guarded;
+    bool below = reads_input(node) && node->function->keeps_path;
+    w->guarded |= span_is(node->text, "not");
+    if (reads_input(node))
+        tell(w, input);
+    w->guarded = outer;
+    use(w, node->left, below ? &NOWHERE : input);
+    use(w, node->right, input);
+    return NOWHERE;
 }
 
 static struct place walk(struct walk *w, const struct node *node, const struct place *input)
@@ -192,8 +242,11 @@ static struct place walk(struct walk *w, const struct node *node, const struct p
         return binary(w, node, input);
     case NODE_AND:
     case NODE_OR:
+        return logic(w, node, input);
     case NODE_COMMA:
-        return either(w, node->left, node->right, input);
+        use(w, node->left, input);
+        use(w, node->right, input);
+        return NOWHERE;
     case NODE_ALTERNATIVE:
         use_guarded(w, node->left, input);
         use(w, node->right, input);
@@ -201,20 +254,12 @@ static struct place walk(struct walk *w, const struct node *node, const struct p
     case NODE_PIPE:
         return pipe(w, node, input);
     case NODE_IF:
-        use_guarded(w, node->left, input);
-        if (node->third == NULL)
-            tell(w, input);
-        return either(w, node->right, node->third, input);
+        return branches(w, node, input);
     case NODE_AS:
         return as(w, node, input);
     case NODE_VARIABLE:
         return variable(w, node);
     case NODE_CALL:
-        if (!reads_input(node)) {
-            use(w, node->left, input);
-            use(w, node->right, input);
-            return NOWHERE;
-        }
         return call(w, node, input);
     }
     return NOWHERE;

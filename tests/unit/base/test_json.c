@@ -1,11 +1,12 @@
 /*
  * The door to jansson: what is refused, and how numbers print.
  */
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include <cmocka.h>
 #include <string.h>
 
 #include "base/json.h"
