@@ -118,7 +118,7 @@ static void show(const json_t *value, struct text *out)
     json_t *item;
     if (json_is_string(value)) {
         struct span text = json_span(value);
-        size_t cut = text.len > SHOW_WHOLE_MAX ? SHOW_WHOLE_MAX : text.len;
+        size_t cut = text.len > 2 * SHOW_WHOLE_MAX ? 2 * SHOW_WHOLE_MAX : text.len;
         text_json_string(out, (struct span){text.ptr, whole_characters(text.ptr, cut)});
     } else if (json_is_array(value)) {
         text_json_open(out, '[');

@@ -378,7 +378,7 @@ static enum err modulo(struct run *run, const struct node *node, json_t *a, json
 enum err value_operate(struct run *run, const struct node *node, enum operator_kind operator_,
                        json_t *a, json_t *b, json_t **out)
 {
-    enum err err = run_built(run, node, EXPR_SCALAR_BYTES);
+    enum err err = operator_ <= OP_MOD ? run_built(run, node, EXPR_SCALAR_BYTES) : ERR_OK;
     if (err)
         return err;
     switch (operator_) {
