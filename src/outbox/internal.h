@@ -1,9 +1,8 @@
 /*
  * outbox/internal.h - what the files of this folder share. Not for others.
  *
- *   rows after a commit / taken up / taken free -> held (waiting) -> in flight -> answered ->
- * forgotten
- *                                                      \-> let go, if there is nobody to send it to
+ *   after a commit, taken up, taken free -> waiting -> in flight -> answered -> forgotten
+ *                                           \-> let go, if nobody takes it or there are too many
  *
  * One mutex guards all of it; nothing is sent, stored or submitted while it is held.
  */

@@ -369,9 +369,11 @@ void store_memory_view(struct store *base, struct arena *arena, struct store_mem
         row_copy(arena, table_at(&store->rows, i), &rows[i]);
     for (size_t i = 0; i < store->letters.count; i++) {
         letters[i] = *(struct store_dead_letter *)table_at(&store->letters, i);
+        letters[i].direction = arena_copy(arena, letters[i].direction);
         letters[i].reason = arena_copy(arena, letters[i].reason);
-        letters[i].direction = letters[i].event_type = letters[i].detail = letters[i].body =
-            SPAN_NONE;
+        letters[i].event_type = arena_copy(arena, letters[i].event_type);
+        letters[i].detail = arena_copy(arena, letters[i].detail);
+        letters[i].body = arena_copy(arena, letters[i].body);
     }
     *out = (struct store_memory_view){
         .sagas = sagas,

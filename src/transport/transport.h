@@ -32,7 +32,8 @@ struct id transport_reply_id(const struct store_row *row);
 
 struct transport;
 struct transport_ops {
-    /* Borrows `row` until the answer (the caller keeps it). ERR_BUSY: not taken, try later. */
+    /* Borrows `participant` and `row` until the answer (the caller keeps them). ERR_BUSY: not
+     * taken, try later. */
     enum err (*send)(struct transport *transport, const struct config_participant *participant,
                      const struct store_row *row, const struct transport_sending *sending);
     void (*stop)(struct transport *transport); /* answers everything open, then returns */

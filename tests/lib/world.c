@@ -96,6 +96,10 @@ static void keep_row(struct world_daemon *daemon, const struct store_row *row)
 static void on_rows(void *ctx, const struct store_row *rows, size_t count)
 {
     struct world_daemon *daemon = ctx;
+    if (daemon->relay.rows) {
+        daemon->relay.rows(daemon->relay.ctx, rows, count);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         assert_true(id_equal(rows[i].owner, daemon->id));
         keep_row(daemon, &rows[i]);
@@ -112,6 +116,8 @@ static void drop_row_at(struct world_daemon *daemon, size_t at)
 static void on_settled(void *ctx, const struct store_row_key *keys, size_t count)
 {
     struct world_daemon *daemon = ctx;
+    if (daemon->relay.settled)
+        daemon->relay.settled(daemon->relay.ctx, keys, count);
     for (size_t i = 0; i < count; i++) {
         for (size_t j = daemon->row_count; j-- > 0;) {
             if (id_equal(daemon->rows[j].row.event_id, keys[i].event_id)) {
@@ -131,6 +137,10 @@ static void on_take_up(void *ctx)
     struct arena arena;
     size_t count = 0;
     daemon->take_ups++;
+    if (daemon->relay.take_up) {
+        daemon->relay.take_up(daemon->relay.ctx);
+        return;
+    }
     arena_init(&arena);
     assert_int_equal(store_session_open(daemon->world->store, &session), ERR_OK);
     assert_int_equal(store_rows_of(session, daemon->id, 1000, &arena, &rows, &count), ERR_OK);

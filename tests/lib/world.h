@@ -33,6 +33,7 @@ struct world_daemon {
     struct world_row *rows; /* to be sent, in order */
     size_t row_count, row_capacity;
     unsigned take_ups, changes, ends;
+    struct engine_hooks relay; /* if set, rows are its business, and `rows` stays empty */
 };
 
 struct world_options {

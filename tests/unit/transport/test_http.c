@@ -19,6 +19,7 @@
 static struct httpd *httpd;
 static struct net_client *client;
 static struct transport *transport;
+static struct config_participant participant;
 static struct store_row row;
 static char url[200], request[HTTPD_REQUEST_BYTES];
 
@@ -77,7 +78,7 @@ static enum err deliver(enum config_format format, const char *path)
 {
     struct transport_sending sending = {.now_ms = 1736416800120, .reply_to = SPAN_LIT("http://me")};
     snprintf(url, sizeof(url), "%s%s", httpd_url(httpd), path);
-    struct config_participant participant = {.url = span_of(url), .format = format};
+    participant = (struct config_participant){.url = span_of(url), .format = format};
     return transport_send(transport, &participant, &row, &sending);
 }
 
