@@ -9,7 +9,8 @@
 
 #include "base/json.h"
 
-#define REAL_DIGITS_MAX 17
+#define REAL_DIGITS_MAX  17
+#define WHOLE_DIGITS_MAX 18 /* longer ones would be read as an integer that 64 bits do not hold */
 
 /* The shortest digits that read back the same value, and where the decimal point stands. */
 static int shortest_digits(double value, char digits[REAL_DIGITS_MAX + 1], int *point)
@@ -60,7 +61,7 @@ static void write_real(struct text *out, double value)
     char digits[REAL_DIGITS_MAX + 1];
     int point;
     int count = shortest_digits(fabs(value), digits, &point);
-    if (point <= -4 || point > count + 15) {
+    if (point <= -4 || point > count + 15 || point > WHOLE_DIGITS_MAX) {
         write_exponent(out, digits, count, point - 1);
     } else if (point <= 0) {
         text_raw(out, SPAN_LIT("0."));

@@ -8,7 +8,7 @@
 #include "base/assert.h"
 #include "expr/internal.h"
 
-#define EVAL_DEPTH_MAX 400
+#define EVAL_DEPTH_MAX 1000 /* enough for the longest chain */
 
 /* ---- every node with one or two operands: for each value of one, for each of the other ---- */
 
@@ -440,7 +440,7 @@ enum err eval(struct run *run, const struct node *node, json_t *input, emit_func
     if (++run->steps > EXPR_STEPS_MAX)
         return run_limit(run, node, "10000 steps");
     if (++run->depth > EVAL_DEPTH_MAX)
-        return run_limit(run, node, "400 levels at once");
+        return run_limit(run, node, "1000 levels at once");
     enum err err = eval_node(&step);
     run->depth--;
     return err;

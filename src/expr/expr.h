@@ -21,6 +21,7 @@
 
 #define EXPR_SOURCE_BYTES_MAX 4096
 #define EXPR_DEPTH_MAX        32    /* of the source's nesting */
+#define EXPR_CHAIN_MAX        256   /* operations that follow each other: 1 + 2 + 3 ... */
 #define EXPR_STEPS_MAX        10000 /* of one evaluation */
 #define EXPR_OUTPUT_BYTES_MAX 1048576
 #define EXPR_VALUES_MAX       100000 /* that one generator may give */

@@ -153,6 +153,29 @@ struct node *parse_pipe(struct parser *p)
     return node;
 }
 
+/* Deep to the left as well: 1 + 2 + 3 ... All later walks over the tree go down so far. */
+static unsigned height(const struct node *node)
+{
+    unsigned most = 0;
+    if (node == NULL)
+        return 0;
+    const struct node *const operands[] = {node->left, node->right, node->third};
+    for (size_t i = 0; i < 3; i++) {
+        unsigned of = height(operands[i]);
+        most = of > most ? of : most;
+    }
+    for (const struct part *part = node->parts; part; part = part->next) {
+        unsigned of = height(part->node);
+        most = of > most ? of : most;
+    }
+    for (const struct pair *pair = node->pairs; pair; pair = pair->next) {
+        unsigned key = height(pair->key), value = height(pair->value);
+        most = key > most ? key : most;
+        most = value > most ? value : most;
+    }
+    return most + 1;
+}
+
 enum err expr_parse(struct span source, struct arena *arena, const struct expr **out,
                     struct expr_problem *problem)
 {
@@ -170,6 +193,10 @@ enum err expr_parse(struct span source, struct arena *arena, const struct expr *
     expr->root = parse_pipe(&p);
     if (p.token.kind != TOKEN_END)
         fail_at(&p, &p.token, "this is left over behind the end of the expression");
+    if (!p.lexer.err && height(expr->root) > EXPR_CHAIN_MAX)
+        lexer_fail(&p.lexer, ERR_LIMIT, 0, 1,
+                   "a chain of more than %d operations; put parts of it in parentheses",
+                   EXPR_CHAIN_MAX);
     if (p.lexer.err)
         return p.lexer.err;
     *out = expr;

@@ -274,6 +274,8 @@ static enum err repeat(struct run *run, const struct node *node, json_t *text, d
     if (times <= 0)
         return ERR_OK;
     size_t count = times < 1 ? 1 : (size_t)ceil(times < 1e9 ? times : 1e9);
+    if (one.len == 0)
+        count = 0;
     enum err err = run_built(run, node, one.len * count);
     if (err)
         return err;

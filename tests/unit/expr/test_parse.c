@@ -228,16 +228,29 @@ static void what_is_at_the_limit_of_nesting_prints_within_it(void **state)
     }
 }
 
-static void long_chains_are_not_nesting(void **state)
+/* `first`, then `more` so often. */
+static struct span chain(const char *first, const char *more, size_t times)
 {
-    (void)state;
     struct text text;
     text_init(&text, &arena);
-    text_char(&text, '1');
-    for (int i = 0; i < 300; i++)
-        text_raw(&text, SPAN_LIT("+1|.,1"));
+    text_raw(&text, span_of(first));
+    while (times-- > 0)
+        text_raw(&text, span_of(more));
     text_char(&text, '\0');
-    printed_and_read_again(text.ptr);
+    return span_of(text.ptr);
+}
+
+static void a_chain_is_not_nesting_but_has_an_end(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {{".", "|."},  {"1", "+1"}, {".a", ".a"},
+                                           {".", "[0]"}, {"1", ",1"}, {".a", "?"}};
+    printed_and_read_again(chain("1", "+1|.,1", 100).ptr);
+    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
+        printed_and_read_again(chain(pairs[i][0], pairs[i][1], EXPR_CHAIN_MAX - 2).ptr);
+        refused(chain(pairs[i][0], pairs[i][1], EXPR_CHAIN_MAX).ptr, ERR_LIMIT, 0,
+                "a chain of more than 256");
+    }
 }
 
 static void what_is_wrong_is_said_with_its_place(void **state)
@@ -348,7 +361,7 @@ int main(void)
         cmocka_unit_test_teardown(a_printed_tree_is_read_back_as_the_same_tree, tear_down),
         cmocka_unit_test_teardown(printing_is_short, tear_down),
         cmocka_unit_test_teardown(what_is_at_the_limit_of_nesting_prints_within_it, tear_down),
-        cmocka_unit_test_teardown(long_chains_are_not_nesting, tear_down),
+        cmocka_unit_test_teardown(a_chain_is_not_nesting_but_has_an_end, tear_down),
         cmocka_unit_test_teardown(what_is_wrong_is_said_with_its_place, tear_down),
         cmocka_unit_test_teardown(text_is_utf8, tear_down),
         cmocka_unit_test_teardown(nothing_that_might_not_end_is_part_of_it, tear_down),
