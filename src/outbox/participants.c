@@ -92,7 +92,7 @@ bool outbox_participant_for(struct outbox_relay *relay, struct span event_type, 
             .in_flight = found->in_flight,
             .waiting = (uint32_t)found->waiting.count,
             .last_success_ms = found->last_success_ms,
-            .oldest_sent_ms = oldest_ms(found),
+            .oldest_waiting_ms = oldest_ms(found),
             .error_rate_5m = error_rate(found, clock_now_ms(relay->options.clock)),
             .last_problem = arena_copy(arena, span_of(found->last_problem)),
         };

@@ -52,7 +52,7 @@ bool outbox_relay_once(struct outbox_relay *relay, int wait_ms);
 struct outbox_participant {
     struct span match;
     uint32_t in_flight, waiting;
-    int64_t last_success_ms, oldest_sent_ms;
+    int64_t last_success_ms, oldest_waiting_ms;
     double error_rate_5m; /* 0..1; -1: nothing sent */
     struct span last_problem;
 };
