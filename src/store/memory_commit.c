@@ -14,6 +14,19 @@ static bool has(const struct table *table, const void *record, table_compare *co
     return found;
 }
 
+/* Are two of the batch's own records the same? */
+static bool has_twins(const void *records, size_t count, size_t bytes_each, table_compare *compare)
+{
+    const char *at = records;
+    for (size_t i = 1; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (compare(at + i * bytes_each, at + j * bytes_each) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 static bool sagas_fit(const struct memory_store *store, const struct store_batch *batch)
 {
     for (size_t i = 0; i < batch->saga_count; i++) {
@@ -35,23 +48,38 @@ static bool entries_fit(const struct memory_store *store, const struct store_bat
         if (has(&store->entries, &batch->entries[i], compare_entries))
             return false;
     }
-    return true;
+    return !has_twins(batch->entries, batch->entry_count, sizeof *batch->entries, compare_entries);
 }
 
-/* Rows that this batch settles or withdraws are gone when its new rows come. */
-static bool goes_in_batch(const struct store_batch *batch, const struct store_row *row)
+/* Keys of rows and adoptions begin alike: saga, then event. */
+static int compare_row_keys(const void *a, const void *b)
 {
-    for (size_t i = 0; i < batch->settled_count; i++) {
-        if (id_equal(batch->settled[i].event_id, row->event_id) &&
-            id_equal(batch->settled[i].saga_id, row->saga_id))
-            return true;
-    }
-    for (size_t i = 0; i < batch->withdrawn_count; i++) {
-        if (id_equal(batch->withdrawn[i].event_id, row->event_id) &&
-            id_equal(batch->withdrawn[i].saga_id, row->saga_id))
+    const struct store_row_key *x = a, *y = b;
+    int order = id_compare(x->saga_id, y->saga_id);
+    return order ? order : id_compare(x->event_id, y->event_id);
+}
+
+static bool is_among(const struct store_row_key *keys, size_t count, struct id saga_id,
+                     struct id event_id)
+{
+    struct store_row_key key = {saga_id, event_id};
+    for (size_t i = 0; i < count; i++) {
+        if (compare_row_keys(&keys[i], &key) == 0)
             return true;
     }
     return false;
+}
+
+static bool is_settled(const struct store_batch *batch, struct id saga_id, struct id event_id)
+{
+    return is_among(batch->settled, batch->settled_count, saga_id, event_id);
+}
+
+/* Rows that this batch settles or withdraws are gone when its adoptions and new rows come. */
+static bool goes_in_batch(const struct store_batch *batch, struct id saga_id, struct id event_id)
+{
+    return is_settled(batch, saga_id, event_id) ||
+           is_among(batch->withdrawn, batch->withdrawn_count, saga_id, event_id);
 }
 
 static const struct store_row *row_at(const struct memory_store *store, struct id saga_id,
@@ -63,26 +91,43 @@ static const struct store_row *row_at(const struct memory_store *store, struct i
     return found ? table_at(&store->rows, at) : NULL;
 }
 
-static bool rows_fit(const struct memory_store *store, const struct store_batch *batch)
+static bool withdrawals_fit(const struct memory_store *store, const struct store_batch *batch)
 {
     for (size_t i = 0; i < batch->withdrawn_count; i++) {
-        const struct store_row *row =
-            row_at(store, batch->withdrawn[i].saga_id, batch->withdrawn[i].event_id);
-        if (row == NULL || !id_is_none(row->owner))
+        const struct store_row_key *key = &batch->withdrawn[i];
+        const struct store_row *row = row_at(store, key->saga_id, key->event_id);
+        if (row == NULL || !id_is_none(row->owner) ||
+            is_settled(batch, key->saga_id, key->event_id))
             return false;
     }
+    return !has_twins(batch->withdrawn, batch->withdrawn_count, sizeof *batch->withdrawn,
+                      compare_row_keys);
+}
+
+static bool adoptions_fit(const struct memory_store *store, const struct store_batch *batch)
+{
     for (size_t i = 0; i < batch->adoption_count; i++) {
         const struct store_adoption *adoption = &batch->adoptions[i];
         const struct store_row *row = row_at(store, adoption->saga_id, adoption->event_id);
-        if (row == NULL || !id_equal(row->owner, adoption->old_owner))
+        if (row == NULL || id_is_none(row->owner) || !id_equal(row->owner, adoption->old_owner) ||
+            goes_in_batch(batch, adoption->saga_id, adoption->event_id))
             return false;
     }
+    return !has_twins(batch->adoptions, batch->adoption_count, sizeof *batch->adoptions,
+                      compare_row_keys);
+}
+
+static bool rows_fit(const struct memory_store *store, const struct store_batch *batch)
+{
+    if (!withdrawals_fit(store, batch) || !adoptions_fit(store, batch))
+        return false;
     for (size_t i = 0; i < batch->row_count; i++) {
         const struct store_row *row = &batch->rows[i];
-        if (row_at(store, row->saga_id, row->event_id) && !goes_in_batch(batch, row))
+        if (row_at(store, row->saga_id, row->event_id) &&
+            !goes_in_batch(batch, row->saga_id, row->event_id))
             return false;
     }
-    return true;
+    return !has_twins(batch->rows, batch->row_count, sizeof *batch->rows, compare_rows);
 }
 
 static bool keys_fit(const struct memory_store *store, const struct store_batch *batch)
@@ -90,26 +135,83 @@ static bool keys_fit(const struct memory_store *store, const struct store_batch 
     for (size_t i = 0; i < batch->key_count; i++) {
         if (has(&store->keys, &batch->keys[i], compare_keys))
             return false;
-        for (size_t j = 0; j < i; j++) {
-            if (compare_keys(&batch->keys[i], &batch->keys[j]) == 0)
-                return false;
-        }
     }
     for (size_t i = 0; i < batch->request_count; i++) {
         if (has(&store->requests, &batch->requests[i], compare_requests))
             return false;
     }
-    return true;
+    return !has_twins(batch->keys, batch->key_count, sizeof *batch->keys, compare_keys) &&
+           !has_twins(batch->requests, batch->request_count, sizeof *batch->requests,
+                      compare_requests);
 }
 
-/* The schema's checks that a test can break. */
-static bool is_sound(const struct store_batch *batch)
+static int compare_letters(const void *a, const void *b)
+{
+    return id_compare(((const struct store_dead_letter *)a)->id,
+                      ((const struct store_dead_letter *)b)->id);
+}
+
+static bool letters_fit(const struct memory_store *store, const struct store_batch *batch)
+{
+    for (size_t i = 0; i < batch->dead_letter_count; i++) {
+        for (size_t j = 0; j < store->letters.count; j++) {
+            if (compare_letters(&batch->dead_letters[i], table_at(&store->letters, j)) == 0)
+                return false;
+        }
+    }
+    return !has_twins(batch->dead_letters, batch->dead_letter_count, sizeof *batch->dead_letters,
+                      compare_letters);
+}
+
+/* ---- the schema's checks ---- */
+
+static bool is_one_of(struct span word, const char *const words[3])
+{
+    return span_is(word, words[0]) || span_is(word, words[1]) || span_is(word, words[2]);
+}
+
+static bool waits_for_something(const struct store_saga *saga, int64_t wake_ms)
+{
+    return wake_ms != 0 || saga->paused || !span_is_none(saga->attention);
+}
+
+static bool saga_is_sound(const struct store_saga *saga, int64_t wake_ms)
+{
+    static const char *const LIVE[] = {"pending", "running", "compensating"};
+    static const char *const ENDED[] = {"completed", "compensated", "failed"};
+    bool ended = saga->ended_ms != 0;
+    if (!is_one_of(saga->status, ended ? ENDED : LIVE))
+        return false;
+    if (span_is_none(saga->attention) != (saga->attention_since_ms == 0))
+        return false;
+    return ended ? wake_ms == 0 : waits_for_something(saga, wake_ms);
+}
+
+static const struct store_saga *saga_at(const struct memory_store *store, struct id id)
+{
+    struct store_saga key = {.id = id};
+    bool found;
+    size_t at = table_find(&store->sagas, &key, compare_sagas, &found);
+    return found ? table_at(&store->sagas, at) : NULL;
+}
+
+static bool is_sound(const struct memory_store *store, const struct store_batch *batch)
 {
     for (size_t i = 0; i < batch->saga_count; i++) {
         const struct store_saga *saga = &batch->sagas[i];
-        bool ended = span_is(saga->status, "completed") || span_is(saga->status, "compensated") ||
-                     span_is(saga->status, "failed");
-        if (ended != (saga->ended_ms != 0) || (ended && saga->wake_write && saga->wake_ms != 0))
+        const struct store_saga *stored = saga_at(store, saga->id);
+        bool keeps = stored && !saga->wake_write;
+        if (!saga_is_sound(saga, keeps ? stored->wake_ms : saga->wake_ms))
+            return false;
+    }
+    for (size_t i = 0; i < batch->row_count; i++) {
+        if (!span_is(batch->rows[i].phase, "do") && !span_is(batch->rows[i].phase, "undo"))
+            return false;
+    }
+    for (size_t i = 0; i < batch->wake_count; i++) {
+        const struct store_saga *saga = saga_at(store, batch->wakes[i].saga_id);
+        if (saga && saga->number == batch->wakes[i].number && saga->ended_ms == 0 &&
+            !waits_for_something(saga, batch->wakes[i].wake_ms))
             return false;
     }
     return true;
@@ -117,21 +219,33 @@ static bool is_sound(const struct store_batch *batch)
 
 /* ---- writing ---- */
 
+/* What an update leaves as it was inserted. */
+static void keep_unchanging(struct store_saga *saga, const struct store_saga *stored)
+{
+    saga->definition = stored->definition;
+    saga->version = stored->version;
+    saga->key = stored->key;
+    saga->flow_id = stored->flow_id;
+    saga->labels = stored->labels;
+    saga->started_ms = stored->started_ms;
+    if (!saga->wake_write)
+        saga->wake_ms = stored->wake_ms;
+}
+
 static void write_sagas(struct memory_store *store, const struct store_batch *batch)
 {
     for (size_t i = 0; i < batch->saga_count; i++) {
         struct store_saga saga = batch->sagas[i];
         bool found;
         size_t at = table_find(&store->sagas, &saga, compare_sagas, &found);
-        saga_keep(&saga);
         if (!found) {
+            saga_keep(&saga);
             table_insert(&store->sagas, at, &saga);
             continue;
         }
         struct store_saga *stored = table_at(&store->sagas, at);
-        if (!saga.wake_write)
-            saga.wake_ms = stored->wake_ms;
-        saga.started_ms = stored->started_ms;
+        keep_unchanging(&saga, stored);
+        saga_keep(&saga);
         saga_drop(stored);
         *stored = saga;
     }
@@ -188,6 +302,8 @@ static void write_keys(struct memory_store *store, const struct store_batch *bat
     for (size_t i = 0; i < batch->key_count; i++) {
         struct store_key key = batch->keys[i];
         size_t at = table_find(&store->keys, &key, compare_keys, &found);
+        if (key.kind != STORE_KEY_IDEMPOTENCY)
+            key.input_hash = (struct hash){{0}};
         key.definition = span_keep(key.definition);
         key.key = span_keep(key.key);
         table_insert(&store->keys, at, &key);
@@ -242,11 +358,11 @@ static void write_wakes(struct memory_store *store, const struct store_batch *ba
 
 static enum err write_all(struct memory_store *store, const struct store_batch *batch)
 {
-    if (!is_sound(batch))
-        return ERR_BROKEN;
     if (!sagas_fit(store, batch) || !entries_fit(store, batch) || !rows_fit(store, batch) ||
-        !keys_fit(store, batch))
+        !keys_fit(store, batch) || !letters_fit(store, batch))
         return ERR_CONFLICT;
+    if (!is_sound(store, batch))
+        return ERR_BROKEN;
     write_sagas(store, batch);
     write_entries(store, batch);
     write_rows(store, batch);
@@ -259,11 +375,23 @@ static enum err write_all(struct memory_store *store, const struct store_batch *
 /* As PostgreSQL's side counts: a statement for each kind of thing, one round trip. */
 static void count(struct store_session *session, const struct store_batch *batch)
 {
+    size_t fresh = 0;
+    for (size_t i = 0; i < batch->saga_count; i++)
+        fresh += batch->sagas[i].number_before == 0;
     const size_t counts[] = {
-        batch->saga_count,  batch->entry_count,       batch->settled_count,
-        batch->row_count,   batch->withdrawn_count,   batch->adoption_count,
-        batch->key_count,   batch->freed_key_count,   batch->request_count,
-        batch->audit_count, batch->dead_letter_count, batch->wake_count,
+        fresh,
+        batch->saga_count - fresh,
+        batch->entry_count,
+        batch->settled_count,
+        batch->row_count,
+        batch->withdrawn_count,
+        batch->adoption_count,
+        batch->key_count,
+        batch->freed_key_count,
+        batch->request_count,
+        batch->audit_count,
+        batch->dead_letter_count,
+        batch->wake_count,
     };
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         session->counts.statements += counts[i] > 0;
