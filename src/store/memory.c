@@ -161,6 +161,28 @@ static enum err memory_next_wake(struct store_session *session, int64_t *wake_ms
 
 /* ---- now and then ---- */
 
+static bool owns_rows(const struct memory_store *store, struct id daemon)
+{
+    for (size_t i = 0; i < store->rows.count; i++) {
+        if (id_equal(((const struct store_row *)table_at(&store->rows, i))->owner, daemon))
+            return true;
+    }
+    return false;
+}
+
+static uint64_t expire_daemons(struct memory_store *store, int64_t before_ms)
+{
+    uint64_t removed = 0;
+    for (size_t i = store->daemons.count; i-- > 0;) {
+        const struct memory_daemon *daemon = table_at(&store->daemons, i);
+        if (daemon->heartbeat_ms >= before_ms || owns_rows(store, daemon->id))
+            continue;
+        table_remove(&store->daemons, i);
+        removed++;
+    }
+    return removed;
+}
+
 static enum err memory_expire(struct store_session *session, int64_t now_ms,
                               int64_t idempotency_retention_ms, uint64_t *removed)
 {
@@ -176,6 +198,7 @@ static enum err memory_expire(struct store_session *session, int64_t now_ms,
         table_remove(&store->requests, i);
         ++*removed;
     }
+    *removed += expire_daemons(store, now_ms - STORE_DAEMON_KEPT_MS);
     pthread_mutex_unlock(&store->mutex);
     return ERR_OK;
 }
@@ -217,7 +240,8 @@ static enum err memory_definition_add(struct store_session *session,
     size_t at = table_find(&store->definitions, definition, compare_definitions, &found);
     *created = !found;
     copy.active = false;
-    copy.created_ms = clock_now_ms(store->clock);
+    if (copy.created_ms == 0)
+        copy.created_ms = clock_now_ms(store->clock);
     if (!found) {
         copy.name = span_keep(copy.name);
         copy.source = span_keep(copy.source);

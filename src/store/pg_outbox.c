@@ -3,8 +3,6 @@
  */
 #include "store/pg.h"
 
-#define DAEMON_KEPT_MS 86400000 /* after its last heartbeat, if it has no rows */
-
 static struct pg_session *ready(struct store_session *base, struct pg_params *params)
 {
     struct pg_session *session = pg_session_of(base);
@@ -162,7 +160,7 @@ enum err pg_expire(struct store_session *base, int64_t now_ms, int64_t idempoten
     struct pg_session *session = ready(base, &params);
     PGresult *result;
     pg_time(&params, now_ms - idempotency_retention_ms);
-    pg_time(&params, now_ms - DAEMON_KEPT_MS);
+    pg_time(&params, now_ms - STORE_DAEMON_KEPT_MS);
     enum err err = pg_run(&session->connection, &PG_STATEMENTS[PG_EXPIRE], &params, &result);
     *removed = err ? 0 : (uint64_t)pg_get_int(result, 0, 0);
     PQclear(result);

@@ -25,6 +25,7 @@
 #define STORE_DUE_MAX 1000    /* sagas one poll returns */
 #define STORE_ORPHANS_MAX 1000
 #define STORE_PROBLEM_BYTES 240
+#define STORE_DAEMON_KEPT_MS 86400000 /* after its last heartbeat, if it has no rows */
 
 struct store;
 struct store_session;
