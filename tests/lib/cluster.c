@@ -4,6 +4,7 @@
  */
 #include "tests/lib/cluster.h"
 
+#include <fcntl.h>
 #include <glob.h>
 #include <libpq-fe.h>
 #include <pwd.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/migrate.h"
@@ -65,14 +67,25 @@ static void stop_and_remove(void)
     run_program(stop);
     char *removal[] = {(char *)"/bin/rm", (char *)"-rf", folder, NULL};
     run_program(removal);
-    rmdir(folder);
+}
+
+/* A kill in the middle of initdb leaves it writing for a moment: again, until the folder is gone.
+ */
+static void clean_up(void)
+{
+    const struct timespec pause = {.tv_nsec = 50000000};
+    for (int tries = 0; tries < 200 && access(folder, F_OK) == 0; tries++) {
+        if (tries > 0)
+            nanosleep(&pause, NULL);
+        stop_and_remove();
+    }
 }
 
 /* The child holds the reading end: it learns of our end even by kill -9. */
 static void watch(void)
 {
     int ends[2];
-    if (pipe(ends) != 0)
+    if (pipe2(ends, O_CLOEXEC) != 0) /* PostgreSQL must not hold our end open */
         die("pipe", "failed");
     if (fork() != 0) {
         close(ends[0]);
@@ -92,7 +105,7 @@ static void watch(void)
         _exit(1);
     while (read(ends[0], &byte, 1) > 0)
         continue;
-    stop_and_remove();
+    clean_up();
     _exit(0);
 }
 
