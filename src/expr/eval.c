@@ -2,7 +2,7 @@
  * expr/eval.c - a walk over the tree that gives each value to whoever asked for it.
  *
  * An emit function takes one value and says whether to go on. ERR_INVALID is an error of the
- * expression, which `?` and `//` catch; ERR_LIMIT is a spent budget, which nothing catches;
+ * expression, which `?` catches; ERR_LIMIT is a spent budget, which nothing catches;
  * ERR_STOPPED says that somebody has enough (first, any, all).
  */
 #include "base/assert.h"
@@ -189,7 +189,7 @@ static enum err bind(void *ctx, json_t *value)
     return eval_for(&inner, s->node->right, s->input, s->emit, s->ctx);
 }
 
-/* ---- ? and //: an error of the operand is caught, one of whoever takes the value is not ---- */
+/* ---- ?: an error of the operand is caught, one of whoever takes the value is not ---- */
 
 struct catching {
     struct step *step;
@@ -203,27 +203,27 @@ static enum err pass_on(void *ctx, json_t *value)
     return c->outer;
 }
 
-static enum err pass_on_true(void *ctx, json_t *value)
-{
-    struct catching *c = ctx;
-    if (!value_true(value))
-        return ERR_OK;
-    c->step->any = true;
-    return pass_on(ctx, value);
-}
-
-static enum err eval_caught(struct step *s, emit_function *emit)
+static enum err eval_try(struct step *s)
 {
     struct catching c = {s, ERR_OK};
-    unsigned depth = s->run->depth;
-    enum err err = eval_for(s, s->node->left, s->input, emit, &c);
-    s->run->depth = depth;
+    enum err err = eval_for(s, s->node->left, s->input, pass_on, &c);
     return err == ERR_INVALID && c.outer != ERR_INVALID ? ERR_OK : err;
+}
+
+/* ---- //: as in jq, an error of the left side is one of the whole ---- */
+
+static enum err pass_on_true(void *ctx, json_t *value)
+{
+    struct step *s = ctx;
+    if (!value_true(value))
+        return ERR_OK;
+    s->any = true;
+    return s->emit(s->ctx, value);
 }
 
 static enum err eval_alternative(struct step *s)
 {
-    enum err err = eval_caught(s, pass_on_true);
+    enum err err = eval_sub(s, s->node->left, s->input, pass_on_true);
     if (err || s->any)
         return err;
     return eval_for(s, s->node->right, s->input, s->emit, s->ctx);
@@ -256,21 +256,18 @@ struct join_part {
 
 static enum err join_from(struct step *s, const struct part *stop, struct span behind);
 
-static struct span as_text(const json_t *value, struct arena *arena)
-{
-    return json_is_string(value) ? json_span(value) : json_write(value, arena);
-}
-
 static enum err join_value(void *ctx, json_t *value)
 {
     struct join_part *join = ctx;
     struct arena arena;
     arena_init(&arena);
-    struct span text = as_text(value, &arena);
-    struct span all = arena_printf(&arena, "%.*s%.*s", SPAN_ARG(text), SPAN_ARG(join->behind));
-    enum err err = run_built(join->step->run, join->step->node, all.len);
+    struct span text;
+    enum err err = run_text(join->step->run, join->step->node, value, &arena, &text);
     if (!err)
-        err = join_from(join->step, join->part, all);
+        err = run_built(join->step->run, join->step->node, text.len + join->behind.len);
+    if (!err)
+        err = join_from(join->step, join->part,
+                        arena_printf(&arena, "%.*s%.*s", SPAN_ARG(text), SPAN_ARG(join->behind)));
     arena_release(&arena);
     return err;
 }
@@ -304,7 +301,9 @@ static enum err object_value(void *ctx, json_t *value)
                      value);
     next.first = object;
     next.pair = next.pair->next;
-    enum err err = run_built(next.run, next.node, EXPR_MEMBER_BYTES * json_object_size(object));
+    enum err err =
+        run_built(next.run, next.node,
+                  EXPR_MEMBER_BYTES * json_object_size(object) + json_string_length(next.second));
     return err ? err : object_pairs(&next);
 }
 
@@ -390,7 +389,7 @@ static enum err eval_node(struct step *s)
     case NODE_ITERATE:
         return eval_sub(s, node->left, s->input, iterate);
     case NODE_TRY:
-        return eval_caught(s, pass_on);
+        return eval_try(s);
     case NODE_LITERAL:
         return s->emit(s->ctx, literal(node));
     case NODE_STRING:

@@ -61,9 +61,9 @@ VALUE_FUNCTION(type)
 VALUE_FUNCTION(tojson)
 {
     struct arena arena;
+    struct span text;
     arena_init(&arena);
-    struct span text = json_write(input, &arena);
-    enum err err = run_built(run, node, text.len);
+    enum err err = run_json(run, node, input, &arena, &text);
     if (!err)
         *out = json_stringn(text.ptr, text.len);
     arena_release(&arena);
@@ -218,7 +218,7 @@ VALUE_FUNCTION(ltrimstr)
         return ERR_OK;
     *out = json_stringn(json_string_value(input) + json_string_length(a),
                         json_string_length(input) - json_string_length(a));
-    return ERR_OK;
+    return run_built(run, node, json_string_length(*out));
 }
 
 VALUE_FUNCTION(rtrimstr)
@@ -228,7 +228,7 @@ VALUE_FUNCTION(rtrimstr)
         return ERR_OK;
     *out =
         json_stringn(json_string_value(input), json_string_length(input) - json_string_length(a));
-    return ERR_OK;
+    return run_built(run, node, json_string_length(*out));
 }
 
 VALUE_FUNCTION(split)
@@ -294,10 +294,12 @@ VALUE_FUNCTION(fromdate)
 VALUE_FUNCTION(error_with)
 {
     struct arena arena;
+    struct span text;
     arena_init(&arena);
-    struct span text = json_is_string(a) ? json_span(a) : json_write(a, &arena);
-    enum err err =
-        run_fail(run, node, "%.*s%s", SPAN_ARG(text), json_is_string(a) ? "" : " (not a string)");
+    enum err err = run_text(run, node, a, &arena, &text);
+    if (!err)
+        err = run_fail(run, node, "%.*s%s", SPAN_ARG(run_message_text(text)),
+                       json_is_string(a) ? "" : " (not a string)");
     arena_release(&arena);
     return err;
 }

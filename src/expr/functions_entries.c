@@ -31,37 +31,42 @@ VALUE_FUNCTION(to_entries)
     return entries(run, node, input, out);
 }
 
-static json_t *member(const json_t *entry, const char *const names[], size_t count)
+/* jq 1.7: the name is what stands under "key", else under the first of these that is true. */
+static json_t *entry_name(const json_t *entry)
 {
-    json_t *value = NULL;
-    for (size_t i = 0; i < count; i++) {
-        json_t *found = json_object_get(entry, names[i]);
-        if (found && value_true(found))
-            return found;
-        value = value ? value : found;
+    static const char *const NAMES[] = {"k", "name", "Name", "K", "Key"};
+    json_t *name = json_object_get(entry, "key");
+    for (size_t i = 0; (name == NULL || json_is_null(name)) && i < 5; i++) {
+        json_t *other = json_object_get(entry, NAMES[i]);
+        if (other && (value_true(other) || i == 4))
+            name = other;
     }
-    return value;
+    return name ? name : json_null();
+}
+
+static json_t *entry_value(const json_t *entry)
+{
+    static const char *const NAMES[] = {"value", "v", "Value"};
+    for (size_t i = 0; i < 3; i++) {
+        json_t *value = json_object_get(entry, NAMES[i]);
+        if (value)
+            return value;
+    }
+    return json_null();
 }
 
 static enum err from_entry(struct run *run, const struct node *node, json_t *object, json_t *entry)
 {
-    static const char *const KEYS[] = {"key", "k", "name", "Name", "Key", "K"};
-    static const char *const VALUES[] = {"value", "v", "Value", "V"};
     struct arena arena;
-    char shown[SHOW_SIZE];
-    if (!json_is_object(entry))
+    struct span name;
+    if (!json_is_object(entry) && !json_is_null(entry))
         return run_fail(run, node, "Cannot index %s with \"key\"", value_type(entry));
-    json_t *key = member(entry, KEYS, 6);
-    json_t *value = json_object_get(entry, "value");
-    value = value ? value : member(entry, VALUES, 4);
-    if (key == NULL || json_is_array(key) || json_is_object(key))
-        return run_fail(run, node, "Cannot use %s (%s) as object key",
-                        key ? value_type(key) : "null", key ? value_show(key, shown) : "null");
     arena_init(&arena);
-    struct span name = json_is_string(key) ? json_span(key) : json_write(key, &arena);
-    json_object_setn(object, name.ptr, name.len, value ? value : json_null());
+    enum err err = run_text(run, node, entry_name(entry), &arena, &name);
+    if (!err)
+        json_object_setn(object, name.ptr, name.len, entry_value(entry));
     arena_release(&arena);
-    return ERR_OK;
+    return err;
 }
 
 static enum err object_of(struct run *run, const struct node *node, json_t *list, json_t **out)

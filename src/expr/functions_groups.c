@@ -31,7 +31,7 @@ VALUE_FUNCTION(keys)
     char shown[SHOW_SIZE];
     if (json_is_object(input)) {
         *out = value_sorted_keys(input);
-        return run_built(run, node, 16 * json_array_size(*out));
+        return run_built(run, node, EXPR_MEMBER_BYTES * json_array_size(*out));
     }
     if (!json_is_array(input))
         return run_fail(run, node, "%s (%s) has no keys", value_type(input),
@@ -39,7 +39,7 @@ VALUE_FUNCTION(keys)
     *out = json_array();
     for (size_t i = 0; i < json_array_size(input); i++)
         json_array_append_new(*out, json_integer((json_int_t)i));
-    return run_built(run, node, 8 * json_array_size(*out));
+    return run_built(run, node, EXPR_SCALAR_BYTES * json_array_size(*out));
 }
 
 static enum err has_key(struct run *run, const struct node *node, json_t *of, json_t *key,
@@ -55,7 +55,7 @@ static enum err has_key(struct run *run, const struct node *node, json_t *of, js
         *out = json_boolean(at >= 0 && at < (double)json_array_size(of));
         return ERR_OK;
     }
-    if (json_is_null(of) && (json_is_string(key) || json_is_number(key))) {
+    if (json_is_null(of)) {
         *out = json_false();
         return ERR_OK;
     }
@@ -324,6 +324,8 @@ VALUE_FUNCTION(reverse)
         return ERR_OK;
     if (json_is_string(input) && json_string_length(input) == 0)
         return ERR_OK;
+    if (json_is_object(input) && json_object_size(input) == 0)
+        return ERR_OK;
     if (!json_is_array(input))
         return run_fail(run, node, "Cannot reverse %s", value_type(input));
     for (size_t i = json_array_size(input); i-- > 0;)
@@ -331,16 +333,22 @@ VALUE_FUNCTION(reverse)
     return run_built(run, node, 8 * json_array_size(input));
 }
 
-static void flatten_into(json_t *out, const json_t *array, double depth)
+/* Values may share parts, so that the whole is larger than what was ever built. */
+static enum err flatten_into(struct run *run, const struct node *node, json_t *out,
+                             const json_t *array, double depth)
 {
     size_t i;
     json_t *item;
     json_array_foreach (array, i, item) {
-        if (json_is_array(item) && depth > 0)
-            flatten_into(out, item, depth - 1);
-        else
+        enum err err = run_work(run, node, 1);
+        if (!err && json_is_array(item) && depth > 0)
+            err = flatten_into(run, node, out, item, depth - 1);
+        else if (!err)
             json_array_append(out, item);
+        if (err)
+            return err;
     }
+    return ERR_OK;
 }
 
 VALUE_FUNCTION(flatten)
@@ -353,42 +361,54 @@ VALUE_FUNCTION(flatten)
     if (err)
         return err;
     *out = json_array();
-    flatten_into(*out, values, depth);
-    return run_built(run, node, 8 * json_array_size(*out));
+    err = flatten_into(run, node, *out, values, depth);
+    return err ? err : run_built(run, node, 8 * json_array_size(*out));
 }
 
 static enum err joined(struct run *run, const struct node *node, json_t *values, struct span by,
-                       struct arena *arena, json_t **out)
+                       struct text *text)
 {
-    struct text text;
     size_t i;
     json_t *item;
     char shown[SHOW_SIZE];
-    text_init(&text, arena);
     json_array_foreach (values, i, item) {
-        if (i > 0)
-            text_raw(&text, by);
         if (json_is_array(item) || json_is_object(item))
             return run_fail(run, node, "%s (%s) cannot be joined", value_type(item),
                             value_show(item, shown));
-        if (!json_is_null(item))
-            text_raw(&text, json_is_string(item) ? json_span(item) : json_write(item, arena));
+        size_t before = text->len;
+        enum err err = run_built(run, node, by.len + json_string_length(item));
+        if (err)
+            return err;
+        if (i > 0)
+            text_raw(text, by);
+        if (json_is_string(item))
+            text_raw(text, json_span(item));
+        else if (!json_is_null(item))
+            text_raw(text, json_write(item, text->arena));
+        err = run_work(run, node, 1 + (text->len - before) / EXPR_WORK_BYTES);
+        if (err)
+            return err;
     }
-    *out = json_stringn(text.len ? text.ptr : "", text.len);
-    return run_built(run, node, text.len);
+    return ERR_OK;
 }
 
+/* As in jq, what stands between is not looked at where nothing stands beside it, and may be null.
+ */
 VALUE_FUNCTION(join)
 {
     struct arena arena;
+    struct text text;
     json_t *values;
     enum err err = values_of(run, node, input, &values);
     if (err)
         return err;
-    if (!json_is_string(a))
-        return run_fail(run, node, "join needs text between the values");
+    if (!json_is_string(a) && !json_is_null(a) && json_array_size(values) > 0)
+        return run_fail(run, node, "join needs text between the values, not %s", value_type(a));
     arena_init(&arena);
-    err = joined(run, node, values, json_span(a), &arena, out);
+    text_init(&text, &arena);
+    err = joined(run, node, values, json_span(a), &text);
+    if (!err)
+        *out = json_stringn(text.len ? text.ptr : "", text.len);
     arena_release(&arena);
     return err;
 }

@@ -47,9 +47,7 @@ static enum err until_stopped(struct run *run, enum err err, const void *by)
 STREAM_FUNCTION(first_of)
 {
     struct taking t = {.run = run};
-    unsigned depth = run->depth;
     enum err err = until_stopped(run, eval(run, node->left, input, take_first, &t), &t);
-    run->depth = depth;
     return err || t.value == NULL ? err : emit(ctx, t.value);
 }
 
@@ -81,7 +79,6 @@ static enum err any_or_all(struct run *run, const struct node *node, json_t *inp
                            emit_function *emit, void *ctx)
 {
     struct taking t = {.run = run, .want = any};
-    unsigned depth = run->depth;
     json_t *values, *item;
     size_t i;
     enum err err = values_of(run, node, input, &values);
@@ -90,7 +87,6 @@ static enum err any_or_all(struct run *run, const struct node *node, json_t *inp
     json_array_foreach (values, i, item) {
         err = node->left ? eval(run, node->left, item, take_wanted, &t) : take_wanted(&t, item);
         err = until_stopped(run, err, &t);
-        run->depth = depth;
         if (err || t.found)
             break;
     }

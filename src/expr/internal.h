@@ -165,7 +165,7 @@ enum err eval(struct run *run, const struct node *node, json_t *input, emit_func
 
 /* ---- run.c ---- */
 
-/* An error of the expression: ERR_INVALID, which `?` and `//` catch. */
+/* An error of the expression: ERR_INVALID, which `?` catches. */
 enum err run_fail(struct run *run, const struct node *node, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 enum err run_not_iterable(struct run *run, const struct node *node, const json_t *value);
@@ -176,9 +176,18 @@ enum err run_collect(struct run *run, const struct node *node, const struct node
                      json_t *input, json_t **array);
 bool value_true(const json_t *value);
 const char *value_type(const json_t *value);
+/* For messages: the beginning of a text, which may be large. Cut in the middle of a character only
+   where the message is cut anyway. */
+struct span run_message_text(struct span text);
 /* For messages: short JSON, cut as jq cuts it. */
 #define SHOW_SIZE 16
 const char *value_show(const json_t *value, char shown[SHOW_SIZE]);
+/* A value as JSON; a string as itself. Counted as built, and refused before it is written if it is
+   too long: a value that shares parts can be large without ever having been built. */
+enum err run_json(struct run *run, const struct node *node, const json_t *value,
+                  struct arena *arena, struct span *out);
+enum err run_text(struct run *run, const struct node *node, const json_t *value,
+                  struct arena *arena, struct span *out);
 /* Whether it is within what an expression may give: bytes of JSON and depth. */
 enum err run_check_output(struct run *run, const struct node *node, const json_t *value);
 

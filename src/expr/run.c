@@ -92,6 +92,12 @@ enum err run_collect(struct run *run, const struct node *node, const struct node
 
 /* ---- values in messages ---- */
 
+struct span run_message_text(struct span text)
+{
+    size_t most = sizeof((struct expr_problem *)NULL)->message;
+    return (struct span){text.ptr, text.len < most ? text.len : most};
+}
+
 bool value_true(const json_t *value)
 {
     return !json_is_null(value) && !json_is_false(value);
@@ -155,7 +161,7 @@ const char *value_show(const json_t *value, char shown[SHOW_SIZE])
     return shown;
 }
 
-/* ---- the result ---- */
+/* ---- values as text ---- */
 
 struct measuring {
     size_t bytes;
@@ -178,6 +184,13 @@ static void measure_scalar(struct measuring *m, const json_t *value)
 {
     if (json_is_string(value)) {
         measure_text(m, json_span(value));
+        return;
+    }
+    if (json_is_integer(value)) {
+        json_int_t rest = json_integer_value(value);
+        m->bytes += rest < 0 ? 2 : 1;
+        while (rest /= 10)
+            m->bytes++;
         return;
     }
     m->number.len = 0;
@@ -214,7 +227,8 @@ static bool measure(struct measuring *m, const json_t *value, unsigned depth)
     return true;
 }
 
-enum err run_check_output(struct run *run, const struct node *node, const json_t *value)
+static enum err check_size(struct run *run, const struct node *node, const json_t *value,
+                           size_t *bytes)
 {
     struct measuring m = {0};
     struct arena arena;
@@ -222,7 +236,35 @@ enum err run_check_output(struct run *run, const struct node *node, const json_t
     text_init(&m.number, &arena);
     bool flat = measure(&m, value, 0);
     arena_release(&arena);
+    *bytes = m.bytes;
     if (!flat)
         return run_limit(run, node, "64 levels of nesting");
     return m.bytes > EXPR_OUTPUT_BYTES_MAX ? run_limit(run, node, "1 MiB of output") : ERR_OK;
+}
+
+enum err run_check_output(struct run *run, const struct node *node, const json_t *value)
+{
+    size_t bytes;
+    return check_size(run, node, value, &bytes);
+}
+
+enum err run_json(struct run *run, const struct node *node, const json_t *value,
+                  struct arena *arena, struct span *out)
+{
+    size_t bytes;
+    enum err err = check_size(run, node, value, &bytes);
+    if (!err)
+        err = run_built(run, node, bytes);
+    if (!err)
+        *out = json_write(value, arena);
+    return err;
+}
+
+enum err run_text(struct run *run, const struct node *node, const json_t *value,
+                  struct arena *arena, struct span *out)
+{
+    if (!json_is_string(value))
+        return run_json(run, node, value, arena, out);
+    *out = json_span(value);
+    return ERR_OK;
 }

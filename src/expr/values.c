@@ -328,7 +328,7 @@ static enum err split_text(struct run *run, const struct node *node, json_t *a, 
         text.ptr += len + by.len;
         text.len -= len + by.len;
     }
-    return run_built(run, node, json_span(a).len + 8 * json_array_size(*out));
+    return run_built(run, node, json_span(a).len + EXPR_MEMBER_BYTES * json_array_size(*out));
 }
 
 static enum err divide(struct run *run, const struct node *node, json_t *a, json_t *b, json_t **out)

@@ -32,9 +32,10 @@ size_t utf8_offset(struct span text, size_t characters)
 static enum err cannot_index(struct run *run, const struct node *node, const json_t *value,
                              const json_t *key)
 {
+    struct span text = run_message_text(json_span(key));
     if (json_is_string(key))
         return run_fail(run, node, "Cannot index %s with \"%.*s\"", value_type(value),
-                        SPAN_ARG(json_span(key)));
+                        SPAN_ARG(text));
     return run_fail(run, node, "Cannot index %s with %s", value_type(value), value_type(key));
 }
 
@@ -50,7 +51,7 @@ static json_t *indices(struct run *run, const json_t *array, const json_t *part)
     size_t size = json_array_size(array), width = json_array_size(part);
     if (width == 0)
         return json_null();
-    for (size_t i = 0; i + width <= size; i++) {
+    for (size_t i = 0; i + width <= size && run->work <= EXPR_WORK_MAX; i++) {
         bool same = true;
         for (size_t j = 0; j < width && same; j++)
             same = value_compare(run, json_array_get(array, i + j), json_array_get(part, j)) == 0;

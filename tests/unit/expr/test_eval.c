@@ -144,8 +144,9 @@ static void only_the_operand_of_a_question_mark_is_caught(void **state)
     gives("1", "(.a | .b)? // 2", "2");
     gives("1", "error(\"x\")? // 2", "2");
     gives("1", "[(1, error(\"x\"), 3)?]", "[1]");
-    gives("1", ".a // 2", "2");
-    gives("1", "[(1, error(\"x\")) // 2]", "[1]");
+    fails("1", ".a // 2", "Cannot index number with \"a\"");
+    fails("1", "[(1, error(\"x\")) // 2]", "x");
+    gives("1", "first((1, error(\"x\")) // 2)", "1");
     gives("[1,[2]]", "[.[] | .[0]?]", "[2]");
     fails("1", ".? | .a", "Cannot index number with \"a\"");
     fails("1", "(. // 2) | .a", "Cannot index number with \"a\"");
@@ -293,6 +294,35 @@ static void work_that_steps_do_not_see_is_counted(void **state)
     costs_too_much(long_text(1000000), ". as $a | [range(1000)] | map($a == $a)", WORK);
 }
 
+/* Each step doubles the value without building it. */
+static void a_value_that_shares_its_parts_may_be_larger_than_what_was_built(void **state)
+{
+    (void)state;
+    static const char *const uses[] = {"tojson",
+                                       "tostring",
+                                       "\"\\(.)\"",
+                                       "error(.)",
+                                       "flatten",
+                                       ". == .",
+                                       "sort",
+                                       "unique",
+                                       "contains(.)",
+                                       ".",
+                                       "map(.) | [.[] | tojson] | join(\",\")"};
+    for (size_t i = 0; i < sizeof uses / sizeof uses[0]; i++) {
+        struct text source;
+        text_init(&source, &arena);
+        text_raw(&source, SPAN_LIT("[1]"));
+        for (int times = 0; times < 50; times++)
+            text_raw(&source, SPAN_LIT(" | [., .]"));
+        text_printf(&source, " | %s", uses[i]);
+        text_char(&source, '\0');
+        costs_too_much(json_null(), source.ptr, "costs too much");
+    }
+    costs_too_much(json_pack("[O, O]", zeros(100000), long_text(1000000)),
+                   ".[1] as $t | .[0] | join($t)", "costs too much");
+}
+
 static void a_sum_costs_no_more_than_its_parts(void **state)
 {
     (void)state;
@@ -386,6 +416,8 @@ int main(void)
         cmocka_unit_test_teardown(the_output_has_a_depth, tear_down),
         cmocka_unit_test_teardown(what_is_built_on_the_way_has_a_size, tear_down),
         cmocka_unit_test_teardown(work_that_steps_do_not_see_is_counted, tear_down),
+        cmocka_unit_test_teardown(a_value_that_shares_its_parts_may_be_larger_than_what_was_built,
+                                  tear_down),
         cmocka_unit_test_teardown(a_sum_costs_no_more_than_its_parts, tear_down),
         cmocka_unit_test_teardown(the_longest_chain_can_be_evaluated, tear_down),
         cmocka_unit_test_teardown(the_context_is_not_changed, tear_down),
