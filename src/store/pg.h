@@ -83,6 +83,8 @@ MUST_CHECK enum err pg_do(struct pg_connection *connection, const struct pg_stat
                           const struct pg_params *params);
 /* What a failed result means; fills `problem`. */
 enum err pg_failure(struct pg_connection *connection, const PGresult *result);
+/* Open a pipeline; `sent` statements are in it already. False: the connection is lost. */
+bool pg_pipeline(struct pg_connection *connection, size_t *sent);
 /* Send within a pipeline. False: the connection is lost. */
 bool pg_send(struct pg_connection *connection, const struct pg_statement *statement,
              const struct pg_params *params);

@@ -325,7 +325,7 @@ static enum err read_results(struct sending *s)
 static enum err commit(struct sending *s)
 {
     struct pg_connection *connection = &s->session->connection;
-    if (!PQenterPipelineMode(connection->conn))
+    if (!pg_pipeline(connection, &s->sent))
         return pg_failure(connection, NULL);
     send_batch(s);
     if (s->lost)

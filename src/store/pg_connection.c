@@ -9,6 +9,18 @@
 
 #define CONFLICT_SQLSTATE "SG001" /* sagad_all(): a statement did not meet every row */
 
+/*
+ * The engine's statements all go by an index. A plan is kept for as long as its connection, and one
+ * made while a table was empty would read all of it later. (JIT would fire at the price that a
+ * switched-off scan has.)
+ */
+#define PLAN_BY_INDEX                                                                              \
+    " -c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c enable_hashjoin=off "         \
+    "-c enable_mergejoin=off -c jit=off"
+
+/* Behind a pooler nothing may be set but for one transaction. */
+static const char LIMIT[] = "SELECT set_config('statement_timeout', $1, true)";
+
 static void note_problem(struct pg_connection *connection, const char *text)
 {
     size_t len = strcspn(text, "\n");
@@ -31,11 +43,11 @@ static enum err lost(struct pg_connection *connection)
 static enum err open_connection(struct pg_connection *connection)
 {
     const struct store_postgres_options *options = connection->options;
-    char timeout[24], settings[120];
+    char timeout[24], settings[300];
     snprintf(timeout, sizeof timeout, "%lld",
              (long long)((options->connect_timeout_ms + 999) / 1000));
-    snprintf(settings, sizeof settings, "-c statement_timeout=%lld -c synchronous_commit=on",
-             (long long)options->statement_timeout_ms);
+    snprintf(settings, sizeof settings, "-c statement_timeout=%lld -c synchronous_commit=on%s",
+             (long long)options->statement_timeout_ms, connection->statements ? PLAN_BY_INDEX : "");
     const char *const keywords[] = {"dbname",           "application_name", "connect_timeout",
                                     "tcp_user_timeout", "options",          NULL};
     const char *const values[] = {options->url,
@@ -148,11 +160,70 @@ bool pg_send(struct pg_connection *connection, const struct pg_statement *statem
                              params->values, params->lengths, params->formats, 1) == 1;
 }
 
+static bool send_limit(struct pg_connection *connection)
+{
+    char ms[24];
+    const char *const values[] = {ms};
+    snprintf(ms, sizeof ms, "%lld", (long long)connection->options->statement_timeout_ms);
+    count(connection, 0);
+    return PQsendQueryParams(connection->conn, LIMIT, 1, NULL, values, NULL, NULL, 0) == 1;
+}
+
+bool pg_pipeline(struct pg_connection *connection, size_t *sent)
+{
+    *sent = 0;
+    if (!PQenterPipelineMode(connection->conn))
+        return false;
+    if (connection->options->prepared_statements)
+        return true;
+    *sent = 1;
+    return send_limit(connection);
+}
+
+/* The first failure, else the last: the statement's own. */
+static PGresult *read_last(PGconn *conn, size_t count)
+{
+    PGresult *result = NULL;
+    for (size_t i = 0; i < count; i++) {
+        ExecStatusType status = PQresultStatus(result);
+        PGresult *next = PQgetResult(conn);
+        bool failed = i > 0 && status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK;
+        PQclear(failed ? next : result);
+        result = failed ? result : next;
+        PQclear(PQgetResult(conn));
+    }
+    PGresult *sync = PQgetResult(conn);
+    if (PQresultStatus(sync) == PGRES_PIPELINE_SYNC) {
+        PQclear(sync);
+        return result;
+    }
+    PQclear(result);
+    return sync;
+}
+
+/* One statement under its limit, in one round trip. */
+static PGresult *run_limited(struct pg_connection *connection, const struct pg_statement *statement,
+                             const struct pg_params *params)
+{
+    size_t sent;
+    if (!pg_pipeline(connection, &sent) || !pg_send(connection, statement, params) ||
+        !PQpipelineSync(connection->conn))
+        return NULL;
+    if (connection->counts)
+        connection->counts->round_trips++;
+    PGresult *result = read_last(connection->conn, sent + 1);
+    if (!PQexitPipelineMode(connection->conn))
+        pg_disconnect(connection);
+    return result;
+}
+
 static PGresult *run(struct pg_connection *connection, const struct pg_statement *statement,
                      const struct pg_params *params)
 {
+    if (!connection->options->prepared_statements)
+        return run_limited(connection, statement, params);
     count(connection, 1);
-    if (connection->options->prepared_statements && connection->statements)
+    if (connection->statements)
         return PQexecPrepared(connection->conn, statement->name, params->count, params->values,
                               params->lengths, params->formats, 1);
     return PQexecParams(connection->conn, statement->sql, params->count, params->types,
@@ -173,9 +244,9 @@ enum err pg_run(struct pg_connection *connection, const struct pg_statement *sta
         return ERR_OK;
     }
     err = pg_failure(connection, result);
-    PQclear(result);
-    if (PQstatus(connection->conn) != CONNECTION_OK)
+    if (result == NULL || PQstatus(connection->conn) != CONNECTION_OK)
         pg_disconnect(connection);
+    PQclear(result);
     return err;
 }
 
