@@ -72,7 +72,7 @@ static void build_field(struct loading *l, const struct file_field *file, struct
     }
     if (!span_is_none(out->fallback) && !fits(out))
         file_report(l, "E105", place_of(l, file->at, "default"), AT_VALUE, SPAN_NONE,
-                    "the default is not of type %s", file->type ? file->type : "string");
+                    "the default is not of type %s", file->type);
 }
 
 static void build_fields(struct loading *l, const struct file_saga *file,

@@ -165,7 +165,7 @@ static enum err open_session(struct engine_worker *worker)
 /* One batch. False: pause before the next. */
 static bool turn(struct engine_worker *worker)
 {
-    struct batch batch;
+    struct batch batch = {0};
     size_t count = worker->waiting_count;
     if (count > worker->batch_max)
         count = worker->batch_max;

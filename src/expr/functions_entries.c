@@ -111,7 +111,7 @@ static enum err mapped(struct run *run, const struct node *node, json_t *input, 
 
 STREAM_FUNCTION(with_entries)
 {
-    json_t *list, *results, *out;
+    json_t *list, *results, *out = NULL;
     enum err err = entries(run, node, input, &list);
     if (!err)
         err = mapped(run, node, list, &results);
@@ -122,7 +122,7 @@ STREAM_FUNCTION(with_entries)
 
 STREAM_FUNCTION(map)
 {
-    json_t *out;
+    json_t *out = NULL;
     enum err err = mapped(run, node, input, &out);
     return err ? err : emit(ctx, out);
 }

@@ -301,7 +301,7 @@ static enum err keys_by(struct run *run, const struct node *node, json_t *input,
 
 STREAM_FUNCTION(sort_by)
 {
-    json_t *by, *out;
+    json_t *by, *out = NULL;
     enum err err = keys_by(run, node, input, &by);
     if (!err)
         err = sorted(run, node, input, by, SORTED, &out);
@@ -310,7 +310,7 @@ STREAM_FUNCTION(sort_by)
 
 STREAM_FUNCTION(group_by)
 {
-    json_t *by, *out;
+    json_t *by, *out = NULL;
     enum err err = keys_by(run, node, input, &by);
     if (!err)
         err = sorted(run, node, input, by, GROUPED, &out);
@@ -398,7 +398,7 @@ VALUE_FUNCTION(join)
 {
     struct arena arena;
     struct text text;
-    json_t *values;
+    json_t *values = NULL;
     enum err err = values_of(run, node, input, &values);
     if (err)
         return err;
