@@ -4,26 +4,47 @@
 #include "base/hash.h"
 
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/assert.h"
 
-/* Fetched once: an implicit fetch at each call is slow in OpenSSL 3. One context a thread. */
-static _Thread_local EVP_MD_CTX *context;
+/* Fetched once: an implicit fetch at each call is slow in OpenSSL 3. One context a thread, freed
+   when its thread ends. */
+static const EVP_MD *sha256;
+static pthread_key_t context_key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void free_context(void *context)
+{
+    EVP_MD_CTX_free(context);
+}
+
+static void prepare(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    ASSERT(sha256 != NULL);
+    ASSERT(pthread_key_create(&context_key, free_context) == 0);
+}
+
+static EVP_MD_CTX *context_of_thread(void)
+{
+    pthread_once(&once, prepare);
+    EVP_MD_CTX *context = pthread_getspecific(context_key);
+    if (!context) {
+        context = EVP_MD_CTX_new();
+        ASSERT(context != NULL);
+        ASSERT(pthread_setspecific(context_key, context) == 0);
+    }
+    return context;
+}
 
 struct hash hash_of_two(struct span first, struct span second)
 {
-    static const EVP_MD *sha256;
-    const EVP_MD *md = __atomic_load_n(&sha256, __ATOMIC_ACQUIRE);
-    if (!md) {
-        md = EVP_sha256();
-        __atomic_store_n(&sha256, md, __ATOMIC_RELEASE);
-    }
-    if (!context)
-        context = EVP_MD_CTX_new();
+    EVP_MD_CTX *context = context_of_thread();
     struct hash hash;
     unsigned length = 0;
-    int ok = context && EVP_DigestInit_ex(context, md, NULL) &&
+    int ok = EVP_DigestInit_ex(context, sha256, NULL) &&
              EVP_DigestUpdate(context, first.ptr, first.len) &&
              EVP_DigestUpdate(context, second.ptr, second.len) &&
              EVP_DigestFinal_ex(context, hash.bytes, &length);
