@@ -29,8 +29,8 @@
 #include "store/read.h"
 #include "transport/http.h"
 
-#define RETRY_MS 500 /* between looks at a database that is away */
-#define MIGRATE_RETRY_MS 50
+#define RETRY_MS          500 /* between looks at a database that is away */
+#define MIGRATE_RETRY_MS  50
 #define MIGRATE_TRIES_MAX 200
 
 struct parts {

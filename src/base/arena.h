@@ -38,7 +38,7 @@ struct span arena_copy(struct arena *arena, struct span span);
 struct span arena_printf(struct arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-#define ARENA_NEW(arena, type) ((type *)arena_zero((arena), 1, sizeof(type)))
+#define ARENA_NEW(arena, type)          ((type *)arena_zero((arena), 1, sizeof(type)))
 #define ARENA_ARRAY(arena, type, count) ((type *)arena_zero((arena), (count), sizeof(type)))
 
 /* Go back to an earlier point: everything allocated since the mark is gone. */

@@ -18,18 +18,18 @@ enum err_class {
     ERR_CLASS_OPERATOR, /* 5xx, log, count, park: a person must look */
 };
 
-#define ERR_LIST(X)                                                   \
-    X(ERR_BUSY, RETRY, "a queue is full, try again")                  \
-    X(ERR_UNAVAILABLE, RETRY, "a dependency did not answer")          \
-    X(ERR_UNKNOWN, RETRY, "it may or may not have happened")          \
-    X(ERR_CONFLICT, RETRY, "it changed meanwhile")                    \
-    X(ERR_NOT_FOUND, CALLER, "not found")                             \
-    X(ERR_EXISTS, CALLER, "it exists already")                        \
-    X(ERR_INVALID, CALLER, "the input makes no sense")                \
-    X(ERR_LIMIT, CALLER, "a named limit was exceeded")                \
-    X(ERR_REFUSED, CALLER, "not allowed in this state")               \
-    X(ERR_STOPPED, OPERATOR, "it was stopped")                        \
-    X(ERR_SYSTEM, OPERATOR, "the operating system said no")           \
+#define ERR_LIST(X)                                                                                \
+    X(ERR_BUSY, RETRY, "a queue is full, try again")                                               \
+    X(ERR_UNAVAILABLE, RETRY, "a dependency did not answer")                                       \
+    X(ERR_UNKNOWN, RETRY, "it may or may not have happened")                                       \
+    X(ERR_CONFLICT, RETRY, "it changed meanwhile")                                                 \
+    X(ERR_NOT_FOUND, CALLER, "not found")                                                          \
+    X(ERR_EXISTS, CALLER, "it exists already")                                                     \
+    X(ERR_INVALID, CALLER, "the input makes no sense")                                             \
+    X(ERR_LIMIT, CALLER, "a named limit was exceeded")                                             \
+    X(ERR_REFUSED, CALLER, "not allowed in this state")                                            \
+    X(ERR_STOPPED, OPERATOR, "it was stopped")                                                     \
+    X(ERR_SYSTEM, OPERATOR, "the operating system said no")                                        \
     X(ERR_BROKEN, OPERATOR, "stored data breaks an invariant")
 
 enum err {

@@ -33,7 +33,7 @@ void json_init(void);
 struct arena *json_use(struct arena *arena);
 
 struct json_problem {
-    size_t offset; /* bytes from the start */
+    size_t offset;         /* bytes from the start */
     unsigned line, column; /* from 1; column counts characters */
     char message[200];     /* one sentence, with the remedy where there is one */
 };

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/span.h"
 
-#define REGEX_MATCH_LIMIT 20000
+#define REGEX_MATCH_LIMIT       20000
 #define REGEX_PATTERN_BYTES_MAX 1024
 
 struct regex;

@@ -13,7 +13,7 @@ struct span {
     size_t len;
 };
 
-#define SPAN_NONE ((struct span){NULL, 0})
+#define SPAN_NONE      ((struct span){NULL, 0})
 #define SPAN_LIT(text) ((struct span){"" text, sizeof(text) - 1})
 /* For printf: printf("%.*s", SPAN_ARG(span)). */
 #define SPAN_ARG(span) (int)(span).len, ((span).ptr ? (span).ptr : "")

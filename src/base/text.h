@@ -28,7 +28,7 @@ struct span text_span(const struct text *text);
 
 /* JSON, written in order. A comma is put before a value or key where one is needed (the last byte
    tells). text_json_key writes `"key":`. */
-void text_json_open(struct text *text, char bracket); /* '{' or '[' */
+void text_json_open(struct text *text, char bracket);  /* '{' or '[' */
 void text_json_close(struct text *text, char bracket); /* '}' or ']' */
 void text_json_key(struct text *text, const char *key);
 void text_json_string(struct text *text, struct span value); /* NONE is written as null */

@@ -12,9 +12,9 @@
 #include "base/error.h"
 
 struct worker_options {
-    const char *name;          /* up to 15 characters, shown by ps -L */
-    bool (*once)(void *self);  /* false: finished, end the thread */
-    void (*wake)(void *self);  /* make a waiting `once` return; may be NULL */
+    const char *name;         /* up to 15 characters, shown by ps -L */
+    bool (*once)(void *self); /* false: finished, end the thread */
+    void (*wake)(void *self); /* make a waiting `once` return; may be NULL */
     void *self;
 };
 

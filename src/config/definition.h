@@ -1,5 +1,6 @@
 /*
- * config/definition.h - from a saga file to a definition, with every problem of the file in one run.
+ * config/definition.h - from a saga file to a definition, with every problem of the file in one
+ * run.
  *
  * Two passes: a strict walk over libyaml's nodes (positions, unknown keys, depth, forms), driven by
  * the same table of keys as libcyaml's schema, then libcyaml into structs, then the checks of
@@ -14,17 +15,17 @@
 #include "saga/definition.h"
 
 #define CONFIG_DIAGNOSTICS_MAX 100 /* of one file; then one that says so */
-#define CONFIG_YAML_DEPTH_MAX 64
-#define CONFIG_YAML_NODES_MAX 100000
+#define CONFIG_YAML_DEPTH_MAX  64
+#define CONFIG_YAML_NODES_MAX  100000
 
 struct config_diagnostic {
     bool warning;
-    char code[8];              /* "E101" */
-    unsigned line, column;     /* from 1; columns count characters */
-    unsigned length;           /* of what is marked; at least 1 */
-    struct span pointer;       /* RFC 6901 into the file: "/steps/0/retry" */
-    struct span message;       /* unknown key "retires" in step "reserve" */
-    struct span hint;          /* did you mean "retry"?; or NONE */
+    char code[8];          /* "E101" */
+    unsigned line, column; /* from 1; columns count characters */
+    unsigned length;       /* of what is marked; at least 1 */
+    struct span pointer;   /* RFC 6901 into the file: "/steps/0/retry" */
+    struct span message;   /* unknown key "retires" in step "reserve" */
+    struct span hint;      /* did you mean "retry"?; or NONE */
 };
 
 struct config_diagnostics {

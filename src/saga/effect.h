@@ -1,6 +1,6 @@
 /*
- * saga/effect.h - what a transition asks for. The engine commits all of it together with the state and
- * the journal entry, or none of it (S-3).
+ * saga/effect.h - what a transition asks for. The engine commits all of it together with the state
+ * and the journal entry, or none of it (S-3).
  */
 #ifndef SAGA_EFFECT_H
 #define SAGA_EFFECT_H
@@ -23,32 +23,32 @@ enum saga_effect_type {
 };
 const char *saga_effect_type_name(enum saga_effect_type type); /* "send" "turn_back" ... */
 
-/* A command as it is committed. What is written at each sending (retryCount, deadline, trace) is not
-   in it, except the count so far. */
+/* A command as it is committed. What is written at each sending (retryCount, deadline, trace) is
+   not in it, except the count so far. */
 struct saga_command {
     struct id event_id;
     struct id causation_id;
-    struct span type;     /* "inventory.stock.reserve" */
-    struct span to;       /* participant override, or NONE */
+    struct span type; /* "inventory.stock.reserve" */
+    struct span to;   /* participant override, or NONE */
     struct span step;
     enum saga_phase phase;
     uint32_t generation;
     uint32_t retry_count;
     struct span idempotency_key;
-    struct span undoes;   /* idempotency key of the do, for an undo */
-    bool in_doubt;        /* S-13 */
-    int64_t timeout_ms;   /* from the hand-over; the deadline for a do (an undo shows none) */
-    struct span data;     /* frozen JSON bytes */
+    struct span undoes; /* idempotency key of the do, for an undo */
+    bool in_doubt;      /* S-13 */
+    int64_t timeout_ms; /* from the hand-over; the deadline for a do (an undo shows none) */
+    struct span data;   /* frozen JSON bytes */
 };
 
 struct saga_effect {
     enum saga_effect_type type;
-    int16_t step;      /* or SAGA_STEP_NONE */
+    int16_t step; /* or SAGA_STEP_NONE */
     enum saga_phase phase;
-    struct id event_id; /* SEND, SETTLE, WITHDRAW, ADOPT: of the command */
-    uint32_t retry_count; /* ADOPT */
-    enum saga_status status; /* END */
-    enum saga_attention attention; /* ATTENTION */
+    struct id event_id;                 /* SEND, SETTLE, WITHDRAW, ADOPT: of the command */
+    uint32_t retry_count;               /* ADOPT */
+    enum saga_status status;            /* END */
+    enum saga_attention attention;      /* ATTENTION */
     const struct saga_command *command; /* SEND */
 };
 

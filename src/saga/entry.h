@@ -1,11 +1,11 @@
 /*
  * saga/entry.h - the journal: one entry a transition, as JSON text, hash-chained.
  *
- * An entry holds the event whole and what it led to, with the member names of the REST API's journal
- * entry: seq, at, type, step, phase, attempt, outcome, code, message, eventId, causationId, data,
- * actor, reason, status, effects[], trace. Payload bytes are put in as they came. The hash is not in
- * the text; it stands beside it in the table. Folding a journal is reading the events back and
- * applying them (I-1).
+ * An entry holds the event whole and what it led to, with the member names of the REST API's
+ * journal entry: seq, at, type, step, phase, attempt, outcome, code, message, eventId, causationId,
+ * data, actor, reason, status, effects[], trace. Payload bytes are put in as they came. The hash is
+ * not in the text; it stands beside it in the table. Folding a journal is reading the events back
+ * and applying them (I-1).
  */
 #ifndef SAGA_ENTRY_H
 #define SAGA_ENTRY_H

@@ -1,5 +1,6 @@
 /*
- * saga/event.h - what can happen to a saga. Time, ids and everything else from outside comes in here.
+ * saga/event.h - what can happen to a saga. Time, ids and everything else from outside comes in
+ * here.
  *
  * All spans are borrowed and only need to live as long as the call. An event is journalled whole
  * (saga/entry.h), so that folding a journal is applying its events again.
@@ -46,20 +47,20 @@ struct saga_row {
 
 /* What the keys of a start are known to stand for already (S-29). */
 struct saga_start_known {
-    bool key_taken;            /* the idempotency key was used before */
-    struct id key_saga;        /* for this saga */
-    struct hash key_input;     /* with this input */
-    bool business_taken;       /* a live saga of the definition has the business key */
+    bool key_taken;        /* the idempotency key was used before */
+    struct id key_saga;    /* for this saga */
+    struct hash key_input; /* with this input */
+    bool business_taken;   /* a live saga of the definition has the business key */
     struct id business_saga;
 };
 
 struct saga_event {
     enum saga_event_type type;
     struct id saga_id;
-    int64_t at_ms;          /* database time; the core makes it max(last entry, at) (S-38) */
-    struct id event_id;     /* of the incoming event, NONE if it has none: becomes causationId */
-    struct span actor;      /* who, NONE: the engine itself */
-    struct span reason;     /* why, NONE if not given */
+    int64_t at_ms;      /* database time; the core makes it max(last entry, at) (S-38) */
+    struct id event_id; /* of the incoming event, NONE if it has none: becomes causationId */
+    struct span actor;  /* who, NONE: the engine itself */
+    struct span reason; /* why, NONE if not given */
     const struct saga_row *rows;
     size_t row_count;
 
@@ -78,8 +79,8 @@ struct saga_event {
         struct span code, message; /* of a failure */
         struct span data;          /* JSON of an ok; NONE: null */
         int64_t retry_after_ms;    /* lower bound of the next try; 0: none */
-        bool from_owner;           /* told by the daemon that owns the row: `unknown` counts only so */
-        bool no_consumer;          /* nobody there does this (participants.md's table) */
+        bool from_owner;  /* told by the daemon that owns the row: `unknown` counts only so */
+        bool no_consumer; /* nobody there does this (participants.md's table) */
     } reply;
 
     struct {
@@ -88,8 +89,8 @@ struct saga_event {
 
     struct {
         enum saga_action action;
-        struct span step;    /* name; NONE: the saga */
-        struct span data;    /* retry: changed data; complete: the output; skip: the output */
+        struct span step;          /* name; NONE: the saga */
+        struct span data;          /* retry: changed data; complete: the output; skip: the output */
         struct span code, message; /* fail */
     } operator_;
 };

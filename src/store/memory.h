@@ -1,8 +1,9 @@
 /*
- * store/memory.h - the simulated store: the same promises as PostgreSQL, in memory, with faults on demand.
+ * store/memory.h - the simulated store: the same promises as PostgreSQL, in memory, with faults on
+ * demand.
  *
- * One store may have several sessions (several daemons); calls are serialised by one mutex. Time is the
- * caller's: store_beat answers the clock it was given.
+ * One store may have several sessions (several daemons); calls are serialised by one mutex. Time is
+ * the caller's: store_beat answers the clock it was given.
  */
 #ifndef STORE_MEMORY_H
 #define STORE_MEMORY_H

@@ -166,8 +166,7 @@ const struct pg_statement PG_STATEMENTS[] = {
          "ON CONFLICT (name, version) DO NOTHING RETURNING 1"},
     [PG_DEFINITION_FIND] = {"definition_find", "SELECT hash FROM definitions WHERE name = $1::text "
                                                "AND version = $2::int4"},
-    [PG_DEFINITION_ACTIVATE] = {"definition_activate",
-                                "SELECT sagad_activate($1::text, $2::int4)"},
+    [PG_DEFINITION_ACTIVATE] = {"definition_activate", "SELECT sagad_activate($1::text, $2::int4)"},
     [PG_DEFINITIONS] =
         {"definitions",
          "SELECT name, version, hash, source, active, deprecated, created_at FROM definitions "

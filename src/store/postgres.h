@@ -1,9 +1,9 @@
 /*
  * store/postgres.h - the store on PostgreSQL 13 and later.
  *
- * The hot path is store_commit: libpq pipeline mode, prepared set-based statements over binary arrays,
- * one sync, so a batch of any size is one transaction and one round trip. In a pipeline a statement's
- * OK is not a commit: only the sync's answer is.
+ * The hot path is store_commit: libpq pipeline mode, prepared set-based statements over binary
+ * arrays, one sync, so a batch of any size is one transaction and one round trip. In a pipeline a
+ * statement's OK is not a commit: only the sync's answer is.
  */
 #ifndef STORE_POSTGRES_H
 #define STORE_POSTGRES_H

@@ -94,9 +94,9 @@ enum err store_reader_ping(struct store_reader *reader, unsigned *schema_version
     PGresult *result;
     arena_init(&arena);
     pg_params_init(&params, &arena);
-    enum err err = read_run(
-        reader, "SELECT clock_timestamp(), (SELECT max(version) FROM schema_migrations)", &params,
-        &result);
+    enum err err =
+        read_run(reader, "SELECT clock_timestamp(), (SELECT max(version) FROM schema_migrations)",
+                 &params, &result);
     *now_ms = err ? 0 : pg_get_time(result, 0, 0);
     *schema_version = err ? 0 : (unsigned)pg_get_int(result, 0, 1);
     PQclear(result);

@@ -1,8 +1,9 @@
 /*
- * store/read.h - what REST and the tools read. PostgreSQL only; never touches the engine's path (EDA-D2).
+ * store/read.h - what REST and the tools read. PostgreSQL only; never touches the engine's path
+ * (EDA-D2).
  *
- * A pool of connections, any thread; each call borrows one. Results live in the arena. Every call may
- * answer ERR_UNAVAILABLE.
+ * A pool of connections, any thread; each call borrows one. Results live in the arena. Every call
+ * may answer ERR_UNAVAILABLE.
  */
 #ifndef STORE_READ_H
 #define STORE_READ_H
@@ -34,7 +35,8 @@ MUST_CHECK enum err store_read_saga_prefix(struct store_reader *reader, struct s
                                            size_t max, struct arena *arena, struct id **out,
                                            size_t *out_count);
 
-/* One filter: names of the REST API; values of one filter are OR, filters are AND, `negate` is NOT. */
+/* One filter: names of the REST API; values of one filter are OR, filters are AND, `negate` is NOT.
+ */
 enum store_filter_name {
     STORE_FILTER_SAGA = 0,
     STORE_FILTER_VERSION,
@@ -44,7 +46,7 @@ enum store_filter_name {
     STORE_FILTER_ERROR_CODE,
     STORE_FILTER_KEY,
     STORE_FILTER_FLOW,
-    STORE_FILTER_LABEL, /* "name=value" */
+    STORE_FILTER_LABEL,         /* "name=value" */
     STORE_FILTER_STARTED_AFTER, /* value: RFC 3339 */
     STORE_FILTER_STARTED_BEFORE,
     STORE_FILTER_UPDATED_AFTER,
@@ -60,22 +62,30 @@ struct store_filter {
 struct store_list_query {
     const struct store_filter *filters;
     size_t filter_count;
-    size_t limit;      /* 1..STORE_LIST_MAX */
-    bool by_updated;   /* sort=updatedAt; else newest id first */
-    bool after_given;  /* keyset: continue behind this */
+    size_t limit;     /* 1..STORE_LIST_MAX */
+    bool by_updated;  /* sort=updatedAt; else newest id first */
+    bool after_given; /* keyset: continue behind this */
     struct id after_id;
     int64_t after_updated_ms;
-    int64_t now_ms;    /* for the thresholds */
+    int64_t now_ms; /* for the thresholds */
     int64_t failing_after_ms, no_consumer_after_ms;
 };
 /* Sagas without their state. */
 MUST_CHECK enum err store_list(struct store_reader *reader, const struct store_list_query *query,
                                struct arena *arena, struct store_saga **out, size_t *out_count);
 
-enum store_group { STORE_GROUP_STATUS = 0, STORE_GROUP_SAGA, STORE_GROUP_VERSION, STORE_GROUP_ATTENTION,
-                   STORE_GROUP_STEP, STORE_GROUP_ERROR_CODE, STORE_GROUP_NAMES };
+enum store_group {
+    STORE_GROUP_STATUS = 0,
+    STORE_GROUP_SAGA,
+    STORE_GROUP_VERSION,
+    STORE_GROUP_ATTENTION,
+    STORE_GROUP_STEP,
+    STORE_GROUP_ERROR_CODE,
+    STORE_GROUP_NAMES
+};
 struct store_count_row {
-    struct span values[STORE_GROUP_NAMES]; /* by enum store_group; NONE where not grouped by or null */
+    struct span
+        values[STORE_GROUP_NAMES]; /* by enum store_group; NONE where not grouped by or null */
     uint64_t count;
 };
 MUST_CHECK enum err store_count(struct store_reader *reader, const struct store_list_query *query,
@@ -101,8 +111,7 @@ struct store_version_count {
     uint64_t live;
 };
 MUST_CHECK enum err store_read_version_counts(struct store_reader *reader, struct span name,
-                                              struct arena *arena,
-                                              struct store_version_count **out,
+                                              struct arena *arena, struct store_version_count **out,
                                               size_t *out_count);
 
 /* Gauges, one query each five seconds at most. */

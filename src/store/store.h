@@ -1,13 +1,15 @@
 /*
  * store/store.h - where sagas, journal and outbox are kept. One of the three things that are
- * indirect by design: PostgreSQL (store/postgres.h) and memory (store/memory.h) pass one contract suite.
+ * indirect by design: PostgreSQL (store/postgres.h) and memory (store/memory.h) pass one contract
+ * suite.
  *
  * This is what the engine and the outbox need; what REST reads stands in store/read.h. The store
- * decides nothing: it writes what it is given, all of it or nothing, and says when the world was not as
- * the batch claims.
+ * decides nothing: it writes what it is given, all of it or nothing, and says when the world was
+ * not as the batch claims.
  *
  * A session is one connection and belongs to one thread. Every call may answer ERR_UNAVAILABLE (the
- * database is away; the session reconnects by itself at the next call). Times are database time in ms.
+ * database is away; the session reconnects by itself at the next call). Times are database time in
+ * ms.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -22,15 +24,16 @@
 #include "base/span.h"
 
 #define STORE_BATCH_EVENTS_MAX 1000
-#define STORE_DUE_MAX 1000    /* sagas one poll returns */
-#define STORE_ORPHANS_MAX 1000
-#define STORE_PROBLEM_BYTES 240
-#define STORE_DAEMON_KEPT_MS 86400000 /* after its last heartbeat, if it has no rows */
+#define STORE_DUE_MAX          1000 /* sagas one poll returns */
+#define STORE_ORPHANS_MAX      1000
+#define STORE_PROBLEM_BYTES    240
+#define STORE_DAEMON_KEPT_MS   86400000 /* after its last heartbeat, if it has no rows */
 
 struct store;
 struct store_session;
 
-/* ---- what a saga looks like to the store: its columns are the read model, `state` is opaque ---- */
+/* ---- what a saga looks like to the store: its columns are the read model, `state` is opaque ----
+ */
 
 struct store_saga {
     struct id id;
@@ -38,13 +41,13 @@ struct store_saga {
     uint64_t number_before; /* 0: insert; else the update demands it (the fence) */
     struct span definition;
     uint32_t version;
-    struct span status; /* "running" */
+    struct span status;                                 /* "running" */
     struct span key, flow_id, step, error_code, labels; /* NONE: null; labels: JSON object text */
     bool committed, paused;
-    int64_t wake_ms;      /* 0: null */
-    bool wake_write;      /* false: leave the stored wake-up alone (lazy, S-38) */
+    int64_t wake_ms; /* 0: null */
+    bool wake_write; /* false: leave the stored wake-up alone (lazy, S-38) */
     int64_t started_ms, updated_ms, ended_ms; /* 0: null */
-    struct span attention, attention_step; /* the blocking reason, NONE: null */
+    struct span attention, attention_step;    /* the blocking reason, NONE: null */
     int64_t attention_since_ms;
     int64_t failing_since_ms, unanswered_since_ms, overdue_since_ms; /* saga_telling(); 0: null */
     struct span failing_step, unanswered_step;
@@ -118,7 +121,8 @@ struct store_audit {
     struct id saga_id; /* NONE: null */
 };
 
-/* Conditional wake-up (S-38): written only if the saga still stands at `number`; a miss is no conflict. */
+/* Conditional wake-up (S-38): written only if the saga still stands at `number`; a miss is no
+ * conflict. */
 struct store_wake {
     struct id saga_id;
     uint64_t number;
@@ -126,10 +130,10 @@ struct store_wake {
 };
 
 /*
- * Everything of one transaction. Executed in this order, each array as one statement, all in one round
- * trip: sagas insert, sagas update, journal, rows settled (any owner, a miss is fine), rows withdrawn
- * (must be free), adoptions, rows inserted, keys inserted, keys freed, requests, dead letters, audit,
- * wakes. At most one saga element per saga id.
+ * Everything of one transaction. Executed in this order, each array as one statement, all in one
+ * round trip: sagas insert, sagas update, journal, rows settled (any owner, a miss is fine), rows
+ * withdrawn (must be free), adoptions, rows inserted, keys inserted, keys freed, requests, dead
+ * letters, audit, wakes. At most one saga element per saga id.
  */
 struct store_batch {
     const struct store_saga *sagas;
@@ -146,7 +150,8 @@ struct store_batch {
     size_t row_count;
     const struct store_key *keys;
     size_t key_count;
-    const struct store_key *freed_keys; /* business keys of sagas that ended: kind, definition, key */
+    const struct store_key
+        *freed_keys; /* business keys of sagas that ended: kind, definition, key */
     size_t freed_key_count;
     const struct store_request *requests;
     size_t request_count;
@@ -168,11 +173,11 @@ const char *store_session_problem(const struct store_session *session);
 /*
  * Commit a batch.
  *  ERR_OK           it is committed (the answer to the sync was seen)
- *  ERR_CONFLICT     nothing is written: an entry, key or saga is there already, an update missed its
- *                   row, a row was not free, an adoption came too late
- *  ERR_UNKNOWN      the connection was lost after the batch was sent: it may be committed
- *  ERR_UNAVAILABLE  nothing is written, the database is away
- *  ERR_BROKEN       nothing is written: the schema refused it (a CHECK): never retried as it is
+ *  ERR_CONFLICT     nothing is written: an entry, key or saga is there already, an update missed
+ * its row, a row was not free, an adoption came too late ERR_UNKNOWN      the connection was lost
+ * after the batch was sent: it may be committed ERR_UNAVAILABLE  nothing is written, the database
+ * is away ERR_BROKEN       nothing is written: the schema refused it (a CHECK): never retried as it
+ * is
  */
 MUST_CHECK enum err store_commit(struct store_session *session, const struct store_batch *batch);
 
@@ -200,9 +205,8 @@ struct store_row_seen {
     bool owner_alive;                   /* its heartbeat is younger than heartbeat_timeout_ms */
 };
 MUST_CHECK enum err store_load_rows(struct store_session *session, const struct id *saga_ids,
-                                    size_t count, int64_t heartbeat_timeout_ms,
-                                    struct arena *arena, struct store_row_seen **out,
-                                    size_t *out_count);
+                                    size_t count, int64_t heartbeat_timeout_ms, struct arena *arena,
+                                    struct store_row_seen **out, size_t *out_count);
 
 struct store_key_seen { /* in the order asked */
     bool found;
@@ -250,15 +254,17 @@ MUST_CHECK enum err store_due(struct store_session *session, int64_t now_ms, siz
 /* The earliest wake-up in the table; 0: none. */
 MUST_CHECK enum err store_next_wake(struct store_session *session, int64_t *wake_ms);
 
-/* Rows whose owner has no living heartbeat (S-32: adopted). Rows named by `self` but not dead are not in it. */
+/* Rows whose owner has no living heartbeat (S-32: adopted). Rows named by `self` but not dead are
+ * not in it. */
 MUST_CHECK enum err store_orphans(struct store_session *session, int64_t heartbeat_timeout_ms,
                                   size_t max, struct arena *arena, struct store_row **out,
                                   size_t *out_count);
-/* Rows that name `daemon` as owner: what a relay compares with its memory after an unknown commit. */
+/* Rows that name `daemon` as owner: what a relay compares with its memory after an unknown commit.
+ */
 MUST_CHECK enum err store_rows_of(struct store_session *session, struct id daemon, size_t max,
                                   struct arena *arena, struct store_row **out, size_t *out_count);
-/* Free rows become ours, committed before anything is sent (SKIP LOCKED), oldest first. Rows of the event
-   types in `skip` stay: the caller knows that it has nobody to send them to. */
+/* Free rows become ours, committed before anything is sent (SKIP LOCKED), oldest first. Rows of the
+   event types in `skip` stay: the caller knows that it has nobody to send them to. */
 MUST_CHECK enum err store_take_free(struct store_session *session, struct id daemon,
                                     const struct span *skip, size_t skip_count, size_t max,
                                     struct arena *arena, struct store_row **out, size_t *out_count);
@@ -286,7 +292,8 @@ struct store_definition {
     bool active, deprecated;
     int64_t created_ms;
 };
-/* Immutable: ERR_EXISTS if the version is there with another hash; same hash: ERR_OK, *created false. */
+/* Immutable: ERR_EXISTS if the version is there with another hash; same hash: ERR_OK, *created
+ * false. */
 MUST_CHECK enum err store_definition_add(struct store_session *session,
                                          const struct store_definition *definition, bool activate,
                                          bool *created);

@@ -17,7 +17,7 @@
 #include "config/definition.h"
 #include "saga/entry.h"
 
-#define HISTORIES 4000
+#define HISTORIES  4000
 #define EVENTS_MAX 3000
 #define WIRE_MAX   4096
 
