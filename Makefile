@@ -157,12 +157,12 @@ binaries: $(PROGRAMS:%=$(BUILD)/bin/%)
 C_FILES = $(shell git ls-files '*.c' '*.h')
 .PHONY: format
 format: ## format every C file
-	clang-format-14 -i $(C_FILES)
+	@clang-format-14 -i $(C_FILES)
 
 .PHONY: lint
 lint: ## formatting, clang-tidy, cppcheck and gcc -fanalyzer, all at zero
 	@clang-format-14 --dry-run -Werror $(C_FILES)
-	@scripts/lint "$(CPPFLAGS)"
+	@scripts/lint
 
 .PHONY: clean
 clean: ## remove what was built

@@ -37,22 +37,26 @@ static bool read_stream(struct context *context, FILE *file, struct span *out)
     return !ferror(file);
 }
 
+static bool read_file(struct context *context, const char *path, struct span *out)
+{
+    FILE *file = fopen(path, "r");
+    if (!file) {
+        fprintf(stderr, "sagactl: %s: %s\n", path, strerror(errno));
+        return false;
+    }
+    bool ok = read_stream(context, file, out);
+    fclose(file);
+    return ok;
+}
+
 static bool read_input(struct context *context, struct span *out)
 {
     const char *path = context->file;
     if (!path && context->argument_count == 2 && strcmp(context->arguments[1], "-") == 0)
         path = "-";
-    if (path) {
-        FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-        if (!file) {
-            fprintf(stderr, "sagactl: %s: %s\n", path, strerror(errno));
-            return false;
-        }
-        bool ok = read_stream(context, file, out);
-        if (file != stdin)
-            fclose(file);
-        return ok;
-    }
+    if (path)
+        return strcmp(path, "-") == 0 ? read_stream(context, stdin, out)
+                                      : read_file(context, path, out);
     json_t *input = json_object();
     for (int i = 1; i < context->argument_count; i++)
         if (!add_pair(input, context->arguments[i]))

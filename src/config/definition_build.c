@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/assert.h"
 #include "base/json.h"
 #include "config/definition_load.h"
 
@@ -85,6 +86,7 @@ static void build_fields(struct loading *l, const struct file_saga *file,
     if (file->input_count > SAGA_FIELDS_MAX)
         file_report(l, "E108", file_place(l, SPAN_LIT("/input")), AT_VALUE, SPAN_NONE,
                     "more than %d fields", SAGA_FIELDS_MAX);
+    ASSERT(file->input != NULL || file->input_count == 0);
     for (unsigned i = 0; i < file->input_count; i++) {
         build_field(l, &file->input[i], &fields[i]);
         for (unsigned j = 0; j < i; j++) {

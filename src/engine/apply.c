@@ -54,6 +54,7 @@ struct span engine_event_type(const struct batch_event *event)
     const struct saga_transition *transition = event->transition;
     if (event->item->event.type == SAGA_EVENT_REPLY && transition &&
         transition->step > SAGA_STEP_ROOT) {
+        ASSERT(event->saga->definition != NULL);
         const struct saga_step_def *step = &event->saga->definition->steps[transition->step];
         return transition->phase == SAGA_PHASE_UNDO ? step->undo_type : step->type;
     }

@@ -111,7 +111,7 @@ static enum err mapped(struct run *run, const struct node *node, json_t *input, 
 
 STREAM_FUNCTION(with_entries)
 {
-    json_t *list, *results, *out = NULL;
+    json_t *list = NULL, *results = NULL, *out = NULL;
     enum err err = entries(run, node, input, &list);
     if (!err)
         err = mapped(run, node, list, &results);

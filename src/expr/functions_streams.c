@@ -129,12 +129,14 @@ static enum err range_to(void *ctx, json_t *to)
     double from = r->from ? value_double(r->from) : 0;
     if (!json_is_number(to) || (r->from && !json_is_number(r->from)))
         return run_fail(r->run, r->node, "Range bounds must be numeric");
-    for (double at = from; at < value_double(to); at++) {
+    double at = from; /* one more at a time, as jq counts: 0.1 + 1 + 1 is not 0.1 + 2 */
+    while (at < value_double(to)) {
         if (++r->run->steps > EXPR_STEPS_MAX)
             return run_limit(r->run, r->node, "10000 steps");
         enum err err = r->emit(r->ctx, value_of_double(at));
         if (err)
             return err;
+        at += 1;
     }
     return ERR_OK;
 }

@@ -187,7 +187,7 @@ void metric_clear(enum metric metric)
 
 void metric_count(enum metric metric, int64_t amount, const char *first_label, ...)
 {
-    struct span labels[METRIC_LABELS_MAX];
+    struct span labels[METRIC_LABELS_MAX] = {{0}};
     size_t count = 0;
     va_list more;
     va_start(more, first_label);
