@@ -32,6 +32,7 @@ HEARTBEAT = {"interval": "200ms", "timeout": "1s"}
 PAUSE_SECONDS = 1.6  # longer than the heartbeat lives
 START_THREADS = 8
 END_WAIT_SECONDS = 180
+STUCK_SECONDS = 30  # without one more end: the longest delay of the saga below is 2 s
 
 SAGA = """saga: chaos
 timeout: 10m
@@ -211,11 +212,12 @@ participants:
         return int(self.cluster.query("select count(*) from sagas where ended_at is null"))
 
     def wait_ended(self):
-        deadline = time.monotonic() + END_WAIT_SECONDS
-        left = self.unended()
-        while left and time.monotonic() < deadline:
+        left, looked = self.unended(), time.monotonic()
+        deadline, ended_at = looked + END_WAIT_SECONDS, looked
+        while left and looked < min(deadline, ended_at + STUCK_SECONDS):
             time.sleep(0.5)
-            left = self.unended()
+            before, left, looked = left, self.unended(), time.monotonic()
+            ended_at = looked if left < before else ended_at
         return left
 
     def audit(self):
