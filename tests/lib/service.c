@@ -15,6 +15,7 @@
 
 #include "http/server.h"
 #include "tests/lib/cluster.h"
+#include "tests/lib/exchange.h"
 #include "transport/local.h"
 
 static struct {
@@ -198,41 +199,56 @@ void service_define(const char *yaml)
 
 /* ---- requests ---- */
 
-static void add_header(struct net_request *request, const char *line)
+static void record(const char *method, const char *path, const struct reply *reply)
 {
-    const char *colon = line ? strchr(line, ':') : NULL;
-    if (colon == NULL)
+    const char *file = getenv("RECORD_ANSWERS");
+    struct text line;
+    if (file == NULL)
         return;
-    struct span name = arena_copy(&service.arena, (struct span){line, (size_t)(colon - line)});
-    request->headers[request->header_count++] = (struct net_header){name.ptr, span_of(colon + 2)};
+    text_init(&line, &service.arena);
+    text_json_open(&line, '{');
+    text_json_key(&line, "method");
+    text_json_string(&line, span_of(method));
+    text_json_key(&line, "path");
+    text_json_string(&line, span_of(path));
+    text_json_key(&line, "status");
+    text_json_int(&line, reply->status);
+    text_json_key(&line, "content_type");
+    text_json_string(&line, reply->content_type);
+    text_json_key(&line, "body");
+    text_json_string(&line, reply->body);
+    text_json_close(&line, '}');
+    FILE *out = fopen(file, "a");
+    assert_non_null(out);
+    assert_true(fprintf(out, "%.*s\n", SPAN_ARG(text_span(&line))) > 0);
+    assert_int_equal(fclose(out), 0);
 }
 
 struct reply service_call(const char *method, const char *path, const char *body,
-                          const char *header)
+                          const char *headers)
 {
-    struct net_response response = {0};
-    struct net_request request = {
-        .method = method,
-        .url = arena_printf(&service.arena, "http://127.0.0.1:%u%s", http_server_port(service.http),
-                            path),
-        .body = span_of(body),
-        .timeout_ms = 30000,
-        .answer_bytes_max = 4194304,
-    };
-    add_header(&request, header);
-    net_fetch(&request, &service.arena, &response);
-    if (response.result != NET_ANSWERED)
-        fail_msg("%s %s: %s", method, path, response.problem);
+    struct exchange answer =
+        exchange(http_server_port(service.http), method, path, headers, body, &service.arena);
+    if (answer.status == 0)
+        fail_msg("%s %s: %s", method, path, answer.problem);
     struct reply reply = {
-        .status = response.status,
-        .body = response.body,
-        .content_type = response.content_type,
-        .etag = response.etag,
-        .location = response.location,
+        .status = answer.status,
+        .head = answer.head,
+        .body = answer.body,
+        .content_type = exchange_header(answer.head, "Content-Type"),
+        .etag = exchange_header(answer.head, "ETag"),
+        .location = span_of(reply_header(&(struct reply){.head = answer.head}, "Location")),
     };
-    if (response.body.len && json_read(response.body, &reply.json, NULL) != ERR_OK)
+    if (reply.body.len && json_read(reply.body, &reply.json, NULL) != ERR_OK)
         reply.json = NULL;
+    record(method, path, &reply);
     return reply;
+}
+
+const char *reply_header(const struct reply *reply, const char *name)
+{
+    struct span value = exchange_header(reply->head, name);
+    return value.len ? arena_copy(&service.arena, value).ptr : "";
 }
 
 const char *reply_text(const struct reply *reply, const char *pointer)

@@ -6,7 +6,6 @@
 #define TESTS_LIB_SERVICE_H
 
 #include "base/json.h"
-#include "net/client.h"
 #include "transport/transport.h"
 
 /* Called on the relay's thread for each command. */
@@ -20,12 +19,16 @@ void service_define(const char *yaml);
 struct reply {
     int status;
     json_t *json; /* NULL: the body is none */
-    struct span body, content_type, etag, location;
+    struct span head, body, content_type, etag, location;
 };
-/* One request; everything of the reply lives until service_stop. `headers`: "Name: value" or NULL.
- */
+/* One request; everything of the reply lives until service_stop. `headers`: lines "Name: value"
+   with \n between them, or NULL. Environment RECORD_ANSWERS names a file: a line of JSON {method,
+   path, status, content_type, body} is added to it for each answer, for
+   tests/checks/openapi-answers. */
 struct reply service_call(const char *method, const char *path, const char *body,
-                          const char *header);
+                          const char *headers);
+/* A header of the reply; "" if it is not there. */
+const char *reply_header(const struct reply *reply, const char *name);
 /* A member by its pointer, as text; "" if it is not there. */
 const char *reply_text(const struct reply *reply, const char *pointer);
 
