@@ -466,6 +466,18 @@ static void act_on_verdict(struct batch *batch, struct batch_event *event)
     }
 }
 
+/* The caller decided by a revision. One that is only remembered here is looked at again. */
+static bool is_expected(struct batch *batch, struct batch_event *event)
+{
+    const struct engine_submission *ask = &event->item->ask;
+    if (ask->expected_number == 0 || event->saga->state->number == ask->expected_number)
+        return true;
+    event->err = ERR_CONFLICT;
+    if (!ask->dry_run)
+        doubt(batch, event->saga);
+    return false;
+}
+
 static void step(struct batch *batch, struct batch_event *event)
 {
     struct engine_item *item = event->item;
@@ -526,7 +538,7 @@ bool engine_batch_apply(struct batch *batch, struct batch_event *event)
         leave_out(batch, event);
     else if (item->event.type == SAGA_EVENT_START && start_must_wait(batch, event))
         return false;
-    else
+    else if (event->saga->state == NULL || is_expected(batch, event))
         step(batch, event);
     return true;
 }

@@ -301,9 +301,22 @@ static enum err add_to_store(struct engine_definitions *definitions, struct span
     return err;
 }
 
+/* The active version, else the highest: the one that is shown under the name alone. */
+static uint32_t in_force(const struct store_definition *stored, size_t count)
+{
+    uint32_t highest = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (stored[i].active)
+            return stored[i].version;
+        highest = stored[i].version > highest ? stored[i].version : highest;
+    }
+    return highest;
+}
+
 static enum err put_once(struct engine_definitions *definitions, struct span yaml,
-                         const struct saga_definition *draft, bool activate, bool dry_run,
-                         struct arena *arena, struct engine_put *out)
+                         const struct saga_definition *draft,
+                         const struct engine_put_options *options, struct arena *arena,
+                         struct engine_put *out)
 {
     struct store_definition *stored = NULL;
     size_t count = 0;
@@ -311,6 +324,9 @@ static enum err put_once(struct engine_definitions *definitions, struct span yam
     bool there = false;
     struct config_diagnostics ignored = {0};
     enum err err = ask_store(definitions, draft->name, arena, &stored, &count);
+    if (!err && options->expected_active != 0 &&
+        in_force(stored, count) != options->expected_active)
+        err = ERR_CONFLICT;
     if (!err)
         err = choose_version(stored, count, draft, config_definition_has_version(yaml), &version,
                              &there);
@@ -319,14 +335,14 @@ static enum err put_once(struct engine_definitions *definitions, struct span yam
     out->result = there ? ENGINE_PUT_UNCHANGED : ENGINE_PUT_CREATED;
     for (size_t i = 0; i < count; i++)
         out->active_version = stored[i].active ? stored[i].version : out->active_version;
-    if (dry_run)
+    if (options->dry_run)
         return config_definition_load(yaml, version, arena, &out->definition, &ignored);
-    err = add_to_store(definitions, yaml, draft, version, activate);
+    err = add_to_store(definitions, yaml, draft, version, options->activate);
     if (!err)
         err = load(definitions, draft->name);
     if (err)
         return err;
-    if (activate)
+    if (options->activate)
         out->active_version = version;
     out->definition = find(definitions, draft->name, version);
     return out->definition ? ERR_OK : ERR_UNAVAILABLE;
@@ -359,11 +375,21 @@ enum err engine_definition_put(struct engine_definitions *definitions, struct sp
                                struct arena *arena, struct engine_put *out,
                                struct config_diagnostics *diagnostics)
 {
+    const struct engine_put_options options = {
+        .expected_name = expected_name, .activate = activate, .dry_run = dry_run};
+    return engine_definition_put_if(definitions, yaml, &options, arena, out, diagnostics);
+}
+
+enum err engine_definition_put_if(struct engine_definitions *definitions, struct span yaml,
+                                  const struct engine_put_options *options, struct arena *arena,
+                                  struct engine_put *out, struct config_diagnostics *diagnostics)
+{
     const struct saga_definition *draft = NULL;
     *out = (struct engine_put){0};
     enum err err = config_definition_load(yaml, 1, arena, &draft, diagnostics);
-    if (!err && !span_is_none(expected_name) && !span_equal(expected_name, draft->name)) {
-        name_problem(diagnostics, draft->name, expected_name, arena);
+    if (!err && !span_is_none(options->expected_name) &&
+        !span_equal(options->expected_name, draft->name)) {
+        name_problem(diagnostics, draft->name, options->expected_name, arena);
         err = ERR_INVALID;
     }
     if (err)
@@ -371,6 +397,6 @@ enum err engine_definition_put(struct engine_definitions *definitions, struct sp
     err = ERR_EXISTS;
     bool pinned = config_definition_has_version(yaml);
     for (unsigned tries = 0; err == ERR_EXISTS && tries < (pinned ? 1 : PUT_TRIES_MAX); tries++)
-        err = put_once(definitions, yaml, draft, activate, dry_run, arena, out);
+        err = put_once(definitions, yaml, draft, options, arena, out);
     return err;
 }

@@ -40,6 +40,19 @@ MUST_CHECK enum err engine_definition_put(struct engine_definitions *definitions
                                           struct arena *arena, struct engine_put *out,
                                           struct config_diagnostics *diagnostics);
 
+/* The same, on a condition: ERR_CONFLICT unless `expected_active` (0: any) is the version in force,
+   or the highest if none is. */
+struct engine_put_options {
+    struct span expected_name;
+    bool activate, dry_run;
+    uint32_t expected_active;
+};
+MUST_CHECK enum err engine_definition_put_if(struct engine_definitions *definitions,
+                                             struct span yaml,
+                                             const struct engine_put_options *options,
+                                             struct arena *arena, struct engine_put *out,
+                                             struct config_diagnostics *diagnostics);
+
 /* Names in order, for nearest-name hints and lists; the active version of each. */
 size_t engine_definition_list(struct engine_definitions *definitions, struct arena *arena,
                               const struct saga_definition ***out);

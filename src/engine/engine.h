@@ -27,9 +27,9 @@ struct engine;
 
 /* What became of a submitted event; spans and pointers are valid during the callback only. */
 struct engine_result {
-    enum err
-        err; /* ERR_OK: see the verdict; ERR_NOT_FOUND: no such saga; ERR_UNAVAILABLE, ERR_STOPPED,
-                ERR_BROKEN (dead-lettered), ERR_INVALID (request key reused with other content) */
+    enum err err; /* ERR_OK: see the verdict; ERR_NOT_FOUND: no such saga; ERR_UNAVAILABLE,
+                     ERR_STOPPED, ERR_BROKEN (dead-lettered), ERR_INVALID (request key reused with
+                     other content), ERR_CONFLICT (the saga is not at the expected number) */
     enum saga_verdict verdict;
     const struct saga_definition *definition;
     const struct saga_state *state; /* after the event, NULL if there is none */
@@ -52,6 +52,7 @@ struct engine_submission {
     const struct saga_definition *definition; /* START: which; else NULL */
     struct span request_key;                  /* Idempotency-Key of an action, or NONE */
     struct hash request_fingerprint;
+    uint64_t expected_number; /* ERR_CONFLICT if the saga is at another; 0: any */
     engine_answer_fn *answer; /* with request_key; NULL: 202, {"id", "status"} */
     bool dry_run;             /* the same function, and the effects thrown away */
     engine_done_fn *done;     /* on the worker's thread, after the commit; may be NULL */

@@ -4,8 +4,6 @@
  * The answer is made on the engine's thread, before the commit, because it is what an
  * Idempotency-Key stands for from then on.
  */
-#include <stdlib.h>
-
 #include "http/internal.h"
 
 /* ---- the answer ---- */
@@ -56,10 +54,11 @@ static void refused(struct request *request, const struct engine_result *result)
 static void answer(struct request *request, const struct engine_result *result)
 {
     if (result->err == ERR_NOT_FOUND) {
-        respond_simple(request, 404, "saga-not-found", NULL, "no saga has this id");
+        respond_simple(request, "saga-not-found", "no saga has this id");
+    } else if (result->err == ERR_CONFLICT) {
+        respond_simple(request, "precondition-failed", "the saga is at another revision");
     } else if (result->err == ERR_INVALID) {
-        respond_simple(request, 422, "idempotency-key-reused", NULL,
-                       "this key was used for another request");
+        respond_simple(request, "idempotency-key-reused", "this key was used for another request");
     } else if (result->err) {
         respond_error(request, result->err);
     } else if (result->replayed) {
@@ -91,48 +90,62 @@ static void nothing_more(struct request *request)
 /* ---- the question ---- */
 
 struct asking {
+    json_t *body;
     struct span reason, data, code, message;
 };
 
+/* `data` is also understood where the payload has a name of its own. */
+static const char *const *members_of(enum saga_action action)
+{
+    static const char *const REASON[] = {"reason", NULL};
+    static const char *const DATA[] = {"reason", "data", NULL};
+    static const char *const OUTPUT[] = {"reason", "output", "data", NULL};
+    static const char *const EVIDENCE[] = {"reason", "evidence", "data", NULL};
+    static const char *const FAILURE[] = {"reason", "code", "message", NULL};
+    switch (action) {
+    case SAGA_ACTION_RETRY:
+    case SAGA_ACTION_COMPLETE:
+        return DATA;
+    case SAGA_ACTION_SKIP:
+        return OUTPUT;
+    case SAGA_ACTION_UNDO_DONE:
+        return EVIDENCE;
+    case SAGA_ACTION_FAIL:
+        return FAILURE;
+    case SAGA_ACTION_CANCEL:
+    case SAGA_ACTION_PAUSE:
+    case SAGA_ACTION_RESUME:
+    case SAGA_ACTION_CLOSE:
+    case SAGA_ACTION_WAIVE:
+        break;
+    }
+    return REASON;
+}
+
 static bool read_asking(struct request *request, struct asking *out)
 {
-    static const char *const MEMBERS[] = {"reason", "data",    "output", "evidence",
-                                          "code",   "message", NULL};
     json_t *body;
-    if (!request_json(request, &body) || !request_members(request, body, MEMBERS))
+    *out = (struct asking){0};
+    if (!request_json(request, &body) ||
+        !request_members(request, body, members_of(request->action)) ||
+        !request_member_text(request, body, "reason", HTTP_REASON_BYTES_MAX, &out->reason) ||
+        !request_member_text(request, body, "code", SAGA_TEXT_BYTES_MAX, &out->code) ||
+        !request_member_text(request, body, "message", SAGA_TEXT_BYTES_MAX, &out->message))
         return false;
     const json_t *data = json_object_get(body, "data");
     data = data ? data : json_object_get(body, "output");
     data = data ? data : json_object_get(body, "evidence");
-    *out = (struct asking){
-        .reason = json_span(json_object_get(body, "reason")),
-        .data = data ? json_write(data, &request->arena) : SPAN_NONE,
-        .code = json_span(json_object_get(body, "code")),
-        .message = json_span(json_object_get(body, "message")),
-    };
+    out->data = data ? json_write(data, &request->arena) : SPAN_NONE;
+    out->body = body;
     return true;
 }
 
-/* The revision that the caller decided by, if it says so. */
-static bool revision_matches(struct request *request)
-{
-    struct span match = request_header(request, "If-Match");
-    struct saga_seen seen;
-    if (match.len < 3 || match.ptr[0] != '"')
-        return true;
-    if (!find_saga(request, &seen))
-        return false;
-    if (seen.state->number == strtoull(match.ptr + 1, NULL, 10))
-        return true;
-    respond_simple(request, 412, "revision-mismatch", NULL, "the saga is at another revision");
-    return false;
-}
-
-static struct hash fingerprint(struct request *request)
+/* The members count, not how they are written down. */
+static struct hash fingerprint(struct request *request, const json_t *body)
 {
     struct span head = arena_printf(&request->arena, "%.*s %.*s\n", SPAN_ARG(request->method),
                                     SPAN_ARG(request->path));
-    return hash_of_two(head, request_body(request));
+    return hash_of_two(head, json_write_sorted(body, &request->arena));
 }
 
 static void act(struct request *request, struct span action, struct span step)
@@ -140,12 +153,13 @@ static void act(struct request *request, struct span action, struct span step)
     struct asking asking;
     struct id saga_id;
     if (!saga_action_from(action, &request->action)) {
-        respond_simple(request, 404, "not-found", NULL,
+        respond_simple(request, "not-found",
                        arena_printf(&request->arena, "no action \"%.*s\"", SPAN_ARG(action)).ptr);
         return;
     }
-    if (!read_asking(request, &asking) || !revision_matches(request) ||
-        !find_saga_id(request, &saga_id))
+    struct engine_submission ask = {.answer = answer_for_key, .done = on_done, .ctx = request};
+    if (!read_asking(request, &asking) || !request_key(request, &ask.request_key) ||
+        !request_if_match(request, &ask.expected_number) || !find_saga_id(request, &saga_id))
         return;
     request->dry_run = request_flag(request, "dryRun");
     struct saga_event event = {.type = SAGA_EVENT_OPERATOR, .saga_id = saga_id};
@@ -156,15 +170,11 @@ static void act(struct request *request, struct span action, struct span step)
     event.operator_.data = asking.data;
     event.operator_.code = asking.code;
     event.operator_.message = asking.message;
-    struct engine_submission ask = {
-        .event = &event,
-        .request_key = request->dry_run ? SPAN_NONE : request_key(request),
-        .request_fingerprint = fingerprint(request),
-        .answer = answer_for_key,
-        .dry_run = request->dry_run,
-        .done = on_done,
-        .ctx = request,
-    };
+    ask.event = &event;
+    ask.dry_run = request->dry_run;
+    ask.request_fingerprint = fingerprint(request, asking.body);
+    if (request->dry_run)
+        ask.request_key = SPAN_NONE;
     request_suspend(request, nothing_more);
     enum err err = engine_submit(request->server->options.engine, &ask);
     if (err == ERR_OK)

@@ -180,9 +180,7 @@ static void take_one(struct request *request, json_t *value)
         return;
     }
     respond_problem(request, &(struct problem){
-                                 .status = 400,
-                                 .slug = "invalid-body",
-                                 .title = "This is no event that can be used",
+                                 .slug = "invalid-request",
                                  .detail = arena_copy(&request->arena, span_of(problem.message)),
                                  .pointer = arena_copy(&request->arena, span_of(problem.pointer)),
                              });
@@ -195,7 +193,7 @@ void handle_events(struct request *request)
         return;
     size_t count = json_is_array(body) ? json_array_size(body) : 1;
     if (count > HTTP_EVENTS_MAX) {
-        respond_simple(request, 413, "body-too-large", NULL, "more than 1000 events at once");
+        respond_simple(request, "payload-too-large", "more than 1000 events at once");
         return;
     }
     request->events = ARENA_NEW(&request->arena, struct batch_of_events);

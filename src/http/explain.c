@@ -12,6 +12,7 @@ struct explaining {
     struct saga_need need;
     int16_t step;
     enum saga_phase phase;
+    struct span similar; /* a number, or NONE */
 };
 
 static struct span duration(struct explaining *e, int64_t ms)
@@ -195,12 +196,46 @@ static void print_not_allowed(struct explaining *e, struct text *out)
     text_json_close(out, '}');
 }
 
+/* How many stand at the same step for the same reason, this one among them. */
+static bool count_similar(struct explaining *e, const struct saga_thresholds *limits)
+{
+    struct store_count_row *rows;
+    size_t count;
+    if (e->need.reason == SAGA_ATTENTION_NONE || e->step <= SAGA_STEP_ROOT)
+        return true;
+    struct span reason = span_of(saga_attention_name(e->need.reason));
+    const struct store_filter filters[] = {
+        {.name = STORE_FILTER_SAGA, .values = &e->seen.def->name, .value_count = 1},
+        {.name = STORE_FILTER_ATTENTION, .values = &reason, .value_count = 1},
+        {.name = STORE_FILTER_STEP, .values = &e->seen.def->steps[e->step].name, .value_count = 1},
+    };
+    const struct store_list_query query = {
+        .filters = filters,
+        .filter_count = sizeof filters / sizeof filters[0],
+        .now_ms = e->now_ms,
+        .failing_after_ms = limits->failing_after_ms,
+        .no_consumer_after_ms = limits->no_consumer_after_ms,
+    };
+    enum err err = store_count(e->request->server->options.reader, &query, NULL, 0,
+                               &e->request->arena, &rows, &count);
+    if (err)
+        respond_error(e->request, err);
+    else
+        e->similar =
+            arena_printf(&e->request->arena, "%llu", count ? (unsigned long long)rows[0].count : 0);
+    return err == ERR_OK;
+}
+
 static void print_similar(struct explaining *e, struct text *out)
 {
     if (e->need.reason == SAGA_ATTENTION_NONE || e->step <= SAGA_STEP_ROOT)
         return;
     text_json_key(out, "similar");
     text_json_open(out, '{');
+    if (!span_is_none(e->similar)) {
+        text_json_key(out, "count");
+        text_json_raw(out, e->similar);
+    }
     print_text(out, "query",
                arena_printf(&e->request->arena, "/v1/sagas?saga=%.*s&attention=%s&step=%.*s",
                             SPAN_ARG(e->seen.def->name), saga_attention_name(e->need.reason),
@@ -235,6 +270,8 @@ void handle_explain(struct request *request)
     struct saga_thresholds limits = *engine_thresholds(request->server->options.engine);
     e.need = saga_attention_at(e.seen.def, e.seen.state, e.now_ms, &limits);
     choose_step(&e);
+    if (!count_similar(&e, &limits))
+        return;
     text_init(&out, &request->arena);
     text_json_open(&out, '{');
     print_text(&out, "summary", summary(&e));

@@ -21,6 +21,9 @@
 #define HTTP_ARGUMENTS_MAX    4
 #define HTTP_HEADERS_MAX      8
 #define HTTP_BODY_FIRST_BYTES 4096
+#define HTTP_HEADER_BYTES_MAX 200 /* Idempotency-Key, X-Actor */
+#define HTTP_REASON_BYTES_MAX 2000
+#define HTTP_LIMIT_DEFAULT    50   /* items of a page */
 #define HTTP_CHECK_MS         1000 /* how often a waiting request looks for what other daemons did */
 
 struct request;
@@ -58,10 +61,10 @@ struct request {
     bool waiting; /* in the server's list */
     struct id saga_id;
     int64_t until_ms, check_ms; /* monotonic */
-    uint64_t seen_number;
+    uint64_t seen_number;       /* what the first look found: a change is another one */
     bool until_change;
-    bool created; /* a start that made a saga */
-    bool replayed;
+    bool created;         /* a start that made a saga */
+    bool keyed, replayed; /* by Idempotency-Key */
     enum saga_action action;
     bool dry_run;
     struct batch_of_events *events;
@@ -95,18 +98,40 @@ bool request_wait_is_over(const struct request *request);
 
 struct span request_header(const struct request *request, const char *name);
 struct span request_query(struct request *request, const char *name); /* decoded; NONE */
-bool request_flag(struct request *request, const char *name);
+bool request_flag(struct request *request, const char *name); /* ?name, ?name=true, ?name=1 */
 struct span request_decode(struct request *request, struct span raw);
-/* ?wait= or Prefer: wait=; 0: none. False: answered with a problem. */
+/* Whatever can't stand in a URL as it is, percent-encoded; escapes that are there stay. */
+struct span request_encode(struct request *request, struct span raw);
+/* Path, query and the headers that are kept are UTF-8 without NUL. False: answered. */
+bool request_readable(struct request *request);
+/* Content-Type is one of `types` (NULL-terminated), or curl's own, or none. False: answered. */
+bool request_type(struct request *request, const char *const *types);
+/* Accept names this type (a part is enough), and JSON, which is always there, not before it. */
+bool request_accepts(const struct request *request, const char *type);
+/* ?wait= or Prefer: wait=, at most what is allowed; 0: none. False: answered with a problem. */
 bool request_wait_ms(struct request *request, int64_t *wait_ms);
-/* Idempotency-Key, quoted or not; NONE if there is none. */
-struct span request_key(struct request *request);
+/* Idempotency-Key, quoted or not; NONE if there is none. False: answered. */
+bool request_key(struct request *request, struct span *out);
+/* The revision that If-Match names; 0: none, or `*`. False: answered. */
+bool request_if_match(struct request *request, uint64_t *out);
+/* Whether If-None-Match lists this revision. */
+bool request_has_seen(const struct request *request, uint64_t number);
+struct span request_traceparent(const struct request *request); /* NONE if it is not well-formed */
 struct span request_actor(struct request *request);
 struct span request_body(const struct request *request);
 /* The body as JSON; an empty one is {}. False: answered. */
 bool request_json(struct request *request, json_t **out);
 /* Members of an object must be among `names` (NULL-terminated). False: answered. */
 bool request_members(struct request *request, const json_t *object, const char *const *names);
+/* One of them that is text, or null, or not there (NONE). False: answered. */
+bool request_member_text(struct request *request, const json_t *object, const char *name,
+                         size_t bytes_max, struct span *out);
+
+/* Digits only; more than `most` counts as `most`. */
+bool request_number(struct span text, uint64_t most, uint64_t *out);
+/* ?limit=, 1 to STORE_LIST_MAX. False: answered. */
+bool request_limit(struct request *request, size_t *out);
+void add_link_next(struct request *request, struct span next);
 
 void add_header(struct request *request, const char *name, struct span value);
 void respond_json(struct request *request, unsigned status, struct span json);
@@ -114,22 +139,23 @@ void respond_text(struct request *request, unsigned status, const char *type, st
 
 /* ---- problem.c ---- */
 
+/* Status and title are the slug's, from the table that /problems/{slug} shows. */
 struct problem {
-    unsigned status;
-    const char *slug, *title;
-    struct span detail, hint;
+    const char *slug;
+    struct span detail, hint; /* NONE: the slug's cause; left out */
     const struct saga_field_problem *errors;
     size_t error_count;
-    struct span pointer; /* of one error in the body */
-    struct span allowed; /* JSON array of allowed actions, or NONE */
+    struct span pointer;     /* of one error in the body */
+    struct span allowed;     /* JSON array of allowed actions, or NONE */
+    struct span diagnostics; /* JSON array, of a saga file, or NONE */
 };
 void respond_problem(struct request *request, const struct problem *problem);
-void respond_simple(struct request *request, unsigned status, const char *slug, const char *title,
-                    const char *detail);
+void respond_simple(struct request *request, const char *slug, const char *detail);
 /* What an error of a call means to the caller. */
 void respond_error(struct request *request, enum err err);
 void respond_refusal(struct request *request, const struct saga_refusal *refusal,
                      struct span allowed);
+void respond_no_definition(struct request *request, struct span name); /* with the nearest */
 void handle_problem_page(struct request *request);
 
 /* ---- router.c ---- */
@@ -156,6 +182,11 @@ void print_attention(struct request *request, struct text *out, const struct sag
                      const struct saga_state *state);
 void print_time(struct text *out, const char *name, int64_t at_ms);     /* 0: left out */
 void print_text(struct text *out, const char *name, struct span value); /* NONE: left out */
+
+/* ---- tree.c ---- */
+
+void print_tree(struct request *request, struct text *out, const struct saga_definition *def,
+                const struct saga_state *state);
 
 /* ---- sagas_find.c ---- */
 

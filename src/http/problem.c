@@ -1,57 +1,102 @@
 /*
  * http/problem.c - RFC 9457 problems: what is wrong, where, and what to do.
  */
-#include <stdio.h>
-
+#include "base/assert.h"
 #include "http/internal.h"
+#include "observability/log.h"
 
-static const struct {
-    const char *slug, *title, *meaning;
+/* In the order of their status. The last two members are the page of /problems/{slug}. */
+static const struct page {
+    const char *slug;
+    unsigned status;
+    const char *title, *cause, *remedy;
 } PAGES[] = {
-    {"invalid-json", "The body is not JSON",
-     "Mend the place that detail names. Numbers beyond 64 bits must be sent as text."},
-    {"invalid-body", "The body makes no sense",
-     "Compare it with /openapi.json; errors name each member that is wrong."},
-    {"invalid-query", "The query makes no sense", "Compare it with /openapi.json."},
-    {"invalid-input", "The input does not fit the saga",
+    {"invalid-request", 400, "The request makes no sense",
+     "The body is not JSON, or a member, a parameter or a header has a value that can't be used.",
+     "Mend the place that detail and errors name; /openapi.json has what is expected. Numbers "
+     "beyond 64 bits must be sent as text."},
+    {"unknown-member", 400, "The body has a member that nobody knows",
+     "A member of the body is not among those of this request. It is refused rather than ignored, "
+     "because it may be a misspelt one.",
+     "Mend or remove the member that errors points at; hint has the nearest name."},
+    {"invalid-cursor", 400, "This cursor leads nowhere",
+     "The cursor was changed, cut, or belongs to a list with other filters or another order.",
+     "Take it from next of the page before, with the same filters, or begin without one."},
+    {"reason-missing", 400, "This action needs a reason",
+     "What a person decides by hand stands in the journal for good, with who and why.",
+     "Send {\"reason\": \"...\"}."},
+    {"not-found", 404, "There is no such thing", "The path is none of this service's.",
+     "GET /openapi.json lists every path."},
+    {"saga-not-found", 404, "There is no such saga",
+     "No saga has this id or key: it never was, or it is past its retention.",
+     "Look for it with GET /v1/sagas?q=..."},
+    {"step-not-found", 404, "There is no such step",
+     "The definition of this saga has no step of this name.",
+     "GET /v1/sagas/{id}/steps lists them."},
+    {"definition-not-found", 404, "There is no such definition",
+     "No saga file was put under this name, or not in this version.",
+     "GET /v1/definitions lists them; hint has the nearest name."},
+    {"method-not-allowed", 405, "The path is right, the method is not",
+     "The path takes other methods.", "The Allow header names them."},
+    {"action-not-allowed", 409, "The saga's state forbids this",
+     "The action does not fit what the saga or the step is doing now.",
+     "allowedActions lists what is possible now; GET /v1/sagas/{id}/explain says why."},
+    {"past-pivot", 409, "The saga is past its pivot",
+     "The pivot has succeeded: from there the saga only goes forward, nothing is undone.",
+     "Retry, complete or skip the step it stands at; allowedActions lists what is possible."},
+    {"row-in-flight", 409, "The command is being sent",
+     "A daemon has the command in its hands, so its end can't be decided by hand.",
+     "Try again in a few seconds."},
+    {"saga-exists", 409, "A live saga has this key",
+     "The definition allows one live saga a key, or the id is taken.",
+     "Wait for that saga to end, or start with another key."},
+    {"ambiguous-id", 409, "Several sagas begin so",
+     "The beginning of an id stands for a saga only if one saga begins so.",
+     "Give more of the id."},
+    {"definition-exists", 409, "This version exists with other content",
+     "The file names its version, and that number is taken or lower than the highest.",
+     "Versions are immutable: raise version in the file, or leave it out."},
+    {"precondition-failed", 412, "It has moved on",
+     "If-Match names another revision than the one there is now.",
+     "Read it again, decide again, and send the new ETag."},
+    {"payload-too-large", 413, "The body is too large",
+     "It is longer than limits.body allows, or an array has too many events.",
+     "Send less at once, or raise limits.body in the daemon's settings."},
+    {"unsupported-media-type", 415, "The body is of a type that is not read here",
+     "Content-Type is none that this path takes. A type that a web page may send unasked, or none, "
+     "is taken only if the request has no Origin.",
+     "Send Content-Type: application/json, or application/yaml for saga files."},
+    {"invalid-input", 422, "The input does not fit the saga",
+     "The saga file says what its input must be, and makes its key from it.",
      "errors names each field: what was expected and what came."},
-    {"invalid-definition", "The saga file has errors", "diagnostics name line and column of each."},
-    {"body-too-large", "The body is too large",
-     "Send less, or raise limits.body in the daemon's settings."},
-    {"not-found", "There is no such thing", "It never was, or it is past its retention."},
-    {"saga-not-found", "There is no such saga", "Look for it with GET /v1/sagas?q=..."},
-    {"step-not-found", "There is no such step", "GET /v1/sagas/{id}/steps lists them."},
-    {"definition-not-found", "There is no such definition", "GET /v1/definitions lists them."},
-    {"ambiguous-id", "Several sagas begin so", "Give more of the id."},
-    {"method-not-allowed", "The path is right, the method is not",
-     "The Allow header names what is possible."},
-    {"action-not-allowed", "The saga's state forbids this",
-     "allowedActions lists what is possible now."},
-    {"past-pivot", "The pivot is passed",
-     "From here the saga only goes forward; retry or complete the step it stands at."},
-    {"row-in-flight", "The command is being sent",
-     "Its end can't be decided by hand while it is under way. Try again in a few seconds."},
-    {"reason-missing", "This action needs a reason", "It stands in the journal for good."},
-    {"idempotency-key-reused", "The idempotency key was used for something else",
-     "Use a new key for each business operation."},
-    {"saga-exists", "A live saga has this key", "Wait for it to end, or start with another key."},
-    {"revision-mismatch", "The saga has moved on",
-     "Read it again and decide again; ETag is its revision."},
-    {"definition-exists", "This version exists with other content",
-     "Versions are immutable: raise `version`."},
-    {"busy", "Too much is waiting", "Try again after Retry-After."},
-    {"unavailable", "The service can't do this now",
-     "The database is away, or the service is starting or stopping. Try again after Retry-After."},
-    {"internal", "The service failed", "It is logged with this request id."},
+    {"definition-invalid", 422, "The saga file has errors",
+     "The file can't become a version as it is.",
+     "diagnostics names line and column of each error, with a hint where there is one."},
+    {"idempotency-key-reused", 422, "The idempotency key was used for something else",
+     "The same Idempotency-Key came before with another path or body.",
+     "Use a new key for each business operation, the same one for its repeats."},
+    {"overloaded", 429, "Too much is waiting", "The queue of this saga's worker is full.",
+     "Try again after Retry-After."},
+    {"internal", 500, "The service failed",
+     "A bug, or stored data that can't be read. It is logged with this request id.",
+     "Look for requestId in the log; sagactl audit checks what is stored."},
+    {"database-unavailable", 503, "The database does not answer",
+     "PostgreSQL can't be reached, or took too long. Nothing is known to have been done.",
+     "Try again after Retry-After, with the same Idempotency-Key."},
+    {"starting", 503, "The service is starting", "It listens already but is not ready.",
+     "Try again after Retry-After; GET /readyz?verbose says what it waits for."},
+    {"draining", 503, "The service is stopping", "This daemon takes no more work before it ends.",
+     "Try again after Retry-After: another daemon or the next start answers."},
 };
+#define PAGE_COUNT (sizeof PAGES / sizeof PAGES[0])
 
-static const char *title_of(const char *slug)
+static const struct page *page_of(struct span slug)
 {
-    for (size_t i = 0; i < sizeof PAGES / sizeof PAGES[0]; i++) {
-        if (strcmp(PAGES[i].slug, slug) == 0)
-            return PAGES[i].title;
+    for (size_t i = 0; i < PAGE_COUNT; i++) {
+        if (span_is(slug, PAGES[i].slug))
+            return &PAGES[i];
     }
-    return slug;
+    return NULL;
 }
 
 static void print_errors(struct text *out, const struct problem *problem)
@@ -70,93 +115,96 @@ static void print_errors(struct text *out, const struct problem *problem)
     if (!span_is_none(problem->pointer)) {
         text_json_open(out, '{');
         print_text(out, "pointer", problem->pointer);
+        print_text(out, "code", SPAN_LIT("invalid"));
         print_text(out, "detail", problem->detail);
         text_json_close(out, '}');
     }
     text_json_close(out, ']');
 }
 
+/* past-pivot is past_pivot in code, which programs compare. */
+static struct span code_of(struct request *request, const char *slug)
+{
+    char *code = arena_alloc(&request->arena, strlen(slug) + 1);
+    size_t len = 0;
+    for (; slug[len]; len++)
+        code[len] = slug[len] == '-' ? '_' : slug[len];
+    code[len] = '\0';
+    return (struct span){code, len};
+}
+
+/* The second part of a traceparent. */
+static struct span trace_of(const struct request *request)
+{
+    struct span parent = request_traceparent(request);
+    return span_is_none(parent) ? SPAN_NONE : (struct span){parent.ptr + 3, 32};
+}
+
 void respond_problem(struct request *request, const struct problem *problem)
 {
+    const struct page *page = page_of(span_of(problem->slug));
     struct text out;
+    ASSERT(page != NULL);
     text_init(&out, &request->arena);
     text_json_open(&out, '{');
-    print_text(&out, "type", arena_printf(&request->arena, "/problems/%s", problem->slug));
-    print_text(&out, "title", span_of(problem->title ? problem->title : title_of(problem->slug)));
+    print_text(&out, "type", arena_printf(&request->arena, "/problems/%s", page->slug));
+    print_text(&out, "title", span_of(page->title));
     text_json_key(&out, "status");
-    text_json_int(&out, problem->status);
-    print_text(&out, "detail", problem->detail);
+    text_json_int(&out, page->status);
+    print_text(&out, "detail", problem->detail.len ? problem->detail : span_of(page->cause));
+    print_text(&out, "instance", request_encode(request, request->path));
+    print_text(&out, "code", code_of(request, page->slug));
     print_text(&out, "hint", problem->hint);
     print_text(&out, "requestId", span_of(request->id));
+    print_text(&out, "traceId", trace_of(request));
     print_errors(&out, problem);
     if (!span_is_none(problem->allowed)) {
         text_json_key(&out, "allowedActions");
         text_json_raw(&out, problem->allowed);
     }
+    if (!span_is_none(problem->diagnostics)) {
+        text_json_key(&out, "diagnostics");
+        text_json_raw(&out, problem->diagnostics);
+    }
     text_json_close(&out, '}');
-    if (problem->status == 429 || problem->status == 503)
+    if (page->status == 429 || page->status == 503)
         add_header(request, "Retry-After", SPAN_LIT("1"));
-    respond_text(request, problem->status, "application/problem+json", text_span(&out));
+    if (page->status == 500)
+        log_error("http.internal", page->title, LOG_TEXT("http.request.id", span_of(request->id)),
+                  LOG_TEXT("url.path", request->path),
+                  LOG_TEXT("exception.message", problem->detail));
+    respond_text(request, page->status, "application/problem+json", text_span(&out));
 }
 
-void respond_simple(struct request *request, unsigned status, const char *slug, const char *title,
-                    const char *detail)
+void respond_simple(struct request *request, const char *slug, const char *detail)
 {
-    respond_problem(request,
-                    &(struct problem){
-                        .status = status, .slug = slug, .title = title, .detail = span_of(detail)});
+    respond_problem(request, &(struct problem){.slug = slug, .detail = span_of(detail)});
 }
 
 void respond_error(struct request *request, enum err err)
 {
     switch (err_class(err)) {
     case ERR_CLASS_RETRY:
-        if (err == ERR_BUSY)
-            respond_simple(request, 429, "busy", NULL, "the queue of this saga's worker is full");
-        else
-            respond_simple(request, 503, "unavailable", NULL, "the database does not answer");
+        respond_simple(request, err == ERR_BUSY ? "overloaded" : "database-unavailable", NULL);
         return;
     case ERR_CLASS_CALLER:
-        if (err == ERR_NOT_FOUND)
-            respond_simple(request, 404, "not-found", NULL, NULL);
-        else
-            respond_simple(request, 400, "invalid-body", NULL, err_text(err));
+        respond_simple(request, err == ERR_NOT_FOUND ? "not-found" : "invalid-request",
+                       err_text(err));
         return;
     case ERR_CLASS_NONE:
     case ERR_CLASS_OPERATOR:
         break;
     }
     if (err == ERR_STOPPED)
-        respond_simple(request, 503, "unavailable", NULL, "the service is stopping");
+        respond_simple(request, "draining", NULL);
     else
-        respond_simple(request, 500, "internal", NULL, err_text(err));
-}
-
-static unsigned refusal_status(enum saga_refusal_code code)
-{
-    switch (code) {
-    case SAGA_REFUSAL_INVALID_INPUT:
-    case SAGA_REFUSAL_KEY_REUSED:
-        return 422;
-    case SAGA_REFUSAL_STEP_NOT_FOUND:
-        return 404;
-    case SAGA_REFUSAL_REASON_MISSING:
-        return 400;
-    case SAGA_REFUSAL_NONE:
-    case SAGA_REFUSAL_ACTION_NOT_ALLOWED:
-    case SAGA_REFUSAL_PAST_PIVOT:
-    case SAGA_REFUSAL_SAGA_EXISTS:
-    case SAGA_REFUSAL_ROW_IN_FLIGHT:
-        break;
-    }
-    return 409;
+        respond_simple(request, "internal", err_text(err));
 }
 
 void respond_refusal(struct request *request, const struct saga_refusal *refusal,
                      struct span allowed)
 {
     respond_problem(request, &(struct problem){
-                                 .status = refusal_status(refusal->code),
                                  .slug = saga_refusal_slug(refusal->code),
                                  .detail = refusal->detail,
                                  .hint = refusal->hint,
@@ -168,12 +216,12 @@ void respond_refusal(struct request *request, const struct saga_refusal *refusal
 
 void handle_problem_page(struct request *request)
 {
-    for (size_t i = 0; i < sizeof PAGES / sizeof PAGES[0]; i++) {
-        if (!span_is(request->arguments[0], PAGES[i].slug))
-            continue;
-        respond_text(request, 200, "text/plain; charset=utf-8",
-                     arena_printf(&request->arena, "%s\n\n%s\n", PAGES[i].title, PAGES[i].meaning));
+    const struct page *page = page_of(request->arguments[0]);
+    if (page == NULL) {
+        respond_simple(request, "not-found", "no problem has this name");
         return;
     }
-    respond_simple(request, 404, "not-found", NULL, "no problem has this name");
+    respond_text(request, 200, "text/plain; charset=utf-8",
+                 arena_printf(&request->arena, "%s (%u)\n%s\n\nCause:  %s\n\nRemedy: %s\n",
+                              page->slug, page->status, page->title, page->cause, page->remedy));
 }

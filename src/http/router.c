@@ -72,7 +72,7 @@ static struct path split(struct span raw)
     return path;
 }
 
-/* An id, or the beginning of one: a saga's name may look so too, but then a key follows. */
+/* An id, or the beginning of one: the name of a saga may look so too (feed, cafe-order). */
 static bool looks_like_id(struct span part)
 {
     if (part.len < 4)
@@ -84,7 +84,9 @@ static bool looks_like_id(struct span part)
     return true;
 }
 
-static bool match_parts(struct request *request, const char *pattern, const struct path *path)
+/* `keyed`: what looks like the beginning of an id is the name of a saga, and a key follows. */
+static bool match_parts(struct request *request, const char *pattern, const struct path *path,
+                        bool keyed)
 {
     size_t at = 0, arguments = 0;
     while (*pattern) {
@@ -93,7 +95,7 @@ static bool match_parts(struct request *request, const char *pattern, const stru
             return false;
         struct span part = path->parts[at++];
         if (strncmp(pattern, "{id}", len) == 0 && len == 4) {
-            bool key = !looks_like_id(part);
+            bool key = !looks_like_id(part) || (keyed && part.len != ID_TEXT_SIZE - 1);
             if (key && at == path->count)
                 return false;
             request->arguments[arguments++] = request_decode(request, part);
@@ -112,19 +114,20 @@ static bool match_parts(struct request *request, const char *pattern, const stru
     return true;
 }
 
-static bool match(struct request *request, const struct route *route, const struct path *path)
+static bool match(struct request *request, const struct route *route, const struct path *path,
+                  bool keyed)
 {
     bool verb =
         strcmp(route->verb, "*") == 0 ? path->verb.len > 0 : span_is(path->verb, route->verb);
-    return verb && match_parts(request, route->pattern, path);
+    return verb && match_parts(request, route->pattern, path, keyed);
 }
 
-static const struct route *find(struct request *request, const struct path *path)
+static const struct route *find(struct request *request, const struct path *path, bool keyed)
 {
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         bool head = span_is(request->method, "HEAD") && strcmp(ROUTES[i].method, "GET") == 0;
         if ((head || span_is(request->method, ROUTES[i].method)) &&
-            match(request, &ROUTES[i], path))
+            match(request, &ROUTES[i], path, keyed))
             return &ROUTES[i];
     }
     return NULL;
@@ -135,14 +138,13 @@ static void no_route(struct request *request, const struct path *path)
     struct text allow;
     text_init(&allow, &request->arena);
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
-        if (!match(request, &ROUTES[i], path) ||
+        if ((!match(request, &ROUTES[i], path, false) && !match(request, &ROUTES[i], path, true)) ||
             (allow.len && memmem(allow.ptr, allow.len, ROUTES[i].method, strlen(ROUTES[i].method))))
             continue;
         text_printf(&allow, "%s%s", allow.len ? ", " : "", ROUTES[i].method);
     }
     if (allow.len == 0) {
         respond_problem(request, &(struct problem){
-                                     .status = 404,
                                      .slug = "not-found",
                                      .detail = arena_printf(&request->arena, "no path %.*s",
                                                             SPAN_ARG(request->path)),
@@ -151,28 +153,32 @@ static void no_route(struct request *request, const struct path *path)
         return;
     }
     add_header(request, "Allow", text_span(&allow));
-    respond_simple(request, 405, "method-not-allowed", NULL, NULL);
+    respond_simple(request, "method-not-allowed", NULL);
 }
 
 void route_request(struct request *request)
 {
     struct http_server *server = request->server;
     struct path path = split(request->path);
-    const struct route *route = find(request, &path);
+    if (!request_readable(request))
+        return;
+    const struct route *route = find(request, &path, false);
+    if (route == NULL)
+        route = find(request, &path, true);
     if (route == NULL) {
         no_route(request, &path);
         return;
     }
     request->route = route->pattern;
     if (request->too_large)
-        respond_simple(request, 413, "body-too-large", NULL,
+        respond_simple(request, "payload-too-large",
                        arena_printf(&request->arena, "more than %u bytes",
                                     server->options.config->limits.body_bytes)
                            .ptr);
     else if (!route->early && atomic_load(&server->draining))
         respond_error(request, ERR_STOPPED);
     else if (!route->early && !atomic_load(&server->ready))
-        respond_simple(request, 503, "unavailable", NULL, "the service is starting");
+        respond_simple(request, "starting", NULL);
     else
         route->handler(request);
 }

@@ -1,11 +1,7 @@
 /*
  * http/sagas.c - one saga: its state, result, steps and journal.
  */
-#include <stdlib.h>
-
 #include "http/internal.h"
-
-#define JOURNAL_LIMIT_DEFAULT 100
 
 /* ---- GET /v1/sagas/{id} ---- */
 
@@ -13,14 +9,23 @@ static void respond_seen(struct request *request, const struct saga_seen *seen)
 {
     struct text out;
     text_init(&out, &request->arena);
-    print_saga(request, &out, seen->def, seen->state);
     set_etag(request, seen->state->number);
-    respond_json(request, 200, text_span(&out));
+    if (request_has_seen(request, seen->state->number)) {
+        respond_text(request, 304, NULL, SPAN_LIT(""));
+    } else if (request_accepts(request, "text/plain")) {
+        print_tree(request, &out, seen->def, seen->state);
+        respond_text(request, 200, "text/plain; charset=utf-8", text_span(&out));
+    } else {
+        print_saga(request, &out, seen->def, seen->state);
+        respond_json(request, 200, text_span(&out));
+    }
 }
 
 static bool has_changed(const struct request *request, const struct saga_state *state)
 {
-    return request->seen_number != 0 && state->number > request->seen_number;
+    if (span_is_none(request_header(request, "If-None-Match")))
+        return request->seen_number != 0 && state->number > request->seen_number;
+    return !request_has_seen(request, state->number);
 }
 
 static void get_now(struct request *request)
@@ -38,36 +43,28 @@ static void get_now(struct request *request)
         respond_seen(request, &seen);
 }
 
-/* If-None-Match says which revision the caller has seen: then a wait is for another one. */
-static void read_seen_number(struct request *request)
+/* A wait ends when the saga does; with until=change, or If-None-Match and no word on it, at any
+   change. */
+static bool read_until(struct request *request)
 {
-    struct span match = request_header(request, "If-None-Match");
-    if (match.len > 2 && match.ptr[0] == '"')
-        request->seen_number = strtoull(match.ptr + 1, NULL, 10);
+    struct span until = request_query(request, "until");
+    request->until_change =
+        span_is(until, "change") ||
+        (span_is_none(until) && !span_is_none(request_header(request, "If-None-Match")));
+    if (span_is_none(until) || span_is(until, "change") || span_is(until, "terminal"))
+        return true;
+    respond_simple(request, "invalid-request", "until is terminal or change");
+    return false;
 }
 
 void handle_get(struct request *request)
 {
     int64_t wait_ms;
-    struct saga_seen seen;
-    if (!request_wait_ms(request, &wait_ms))
+    if (!read_until(request) || !request_wait_ms(request, &wait_ms))
         return;
-    read_seen_number(request);
-    request->until_change =
-        span_is(request_query(request, "until"), "change") || request->seen_number != 0;
-    if (wait_ms > 0) {
+    if (wait_ms > 0)
         request->until_ms = clock_monotonic_ms(request->server->options.clock) + wait_ms;
-        get_now(request);
-        return;
-    }
-    if (!find_saga(request, &seen))
-        return;
-    if (request->seen_number && seen.state->number == request->seen_number) {
-        set_etag(request, seen.state->number);
-        respond_text(request, 304, NULL, SPAN_LIT(""));
-        return;
-    }
-    respond_seen(request, &seen);
+    get_now(request);
 }
 
 /* ---- result ---- */
@@ -123,7 +120,7 @@ void handle_step(struct request *request)
         return;
     int16_t step = saga_definition_find(seen.def, request->arguments[2]);
     if (step <= SAGA_STEP_ROOT) {
-        respond_simple(request, 404, "step-not-found", NULL, "the saga has no step of this name");
+        respond_simple(request, "step-not-found", "the saga has no step of this name");
         return;
     }
     text_init(&out, &request->arena);
@@ -133,18 +130,13 @@ void handle_step(struct request *request)
 
 /* ---- journal ---- */
 
-static bool read_number(struct request *request, const char *name, uint64_t fallback, uint64_t *out)
+static bool read_after(struct request *request, uint64_t *out)
 {
-    struct span text = request_query(request, name);
-    char *end;
-    *out = fallback;
-    if (text.len == 0)
+    struct span text = request_query(request, "after");
+    *out = 0;
+    if (span_is_none(text) || request_number(text, INT64_MAX, out))
         return true;
-    *out = strtoull(text.ptr, &end, 10);
-    if (*end == '\0' && text.ptr[0] != '-')
-        return true;
-    respond_simple(request, 400, "invalid-query", NULL,
-                   arena_printf(&request->arena, "%s is a number", name).ptr);
+    respond_simple(request, "invalid-request", "after is the number of an entry");
     return false;
 }
 
@@ -162,9 +154,25 @@ static void print_entry(struct text *out, const struct store_entry *entry)
     text_printf(out, ",\"hash\":\"%s\"}", hash);
 }
 
-static void print_journal(struct request *request, const struct store_entry *entries, size_t count,
-                          bool lines)
+/* The journal's own numbers are its cursor. */
+static void print_next(struct request *request, struct text *out, uint64_t after, size_t limit)
 {
+    char id[ID_TEXT_SIZE];
+    struct span next =
+        arena_printf(&request->arena, "/v1/sagas/%s/events?after=%llu&limit=%zu",
+                     id_format(request->saga_id, id).ptr, (unsigned long long)after, limit);
+    if (out)
+        print_text(out, "next", next);
+    add_link_next(request, next);
+}
+
+static void print_journal(struct request *request, const struct store_entry *entries, size_t count,
+                          size_t limit)
+{
+    bool lines = request_accepts(request, "application/x-ndjson");
+    bool more = count > limit;
+    if (more)
+        count = limit;
     struct text out;
     text_init(&out, &request->arena);
     if (!lines) {
@@ -177,10 +185,12 @@ static void print_journal(struct request *request, const struct store_entry *ent
         if (lines)
             text_char(&out, '\n');
     }
-    if (!lines) {
+    if (!lines)
         text_json_close(&out, ']');
+    if (more)
+        print_next(request, lines ? NULL : &out, entries[count - 1].number, limit);
+    if (!lines)
         text_json_close(&out, '}');
-    }
     if (lines)
         respond_text(request, 200, "application/x-ndjson", text_span(&out));
     else
@@ -191,27 +201,24 @@ void handle_journal(struct request *request)
 {
     struct store_entry *entries;
     struct store_saga row;
-    struct id id;
-    size_t count;
-    uint64_t after, limit;
+    size_t count, limit;
+    uint64_t after;
     struct store_reader *reader = request->server->options.reader;
-    if (!find_saga_id(request, &id) || !read_number(request, "after", 0, &after) ||
-        !read_number(request, "limit", JOURNAL_LIMIT_DEFAULT, &limit))
+    if (!find_saga_id(request, &request->saga_id) || !read_after(request, &after) ||
+        !request_limit(request, &limit))
         return;
-    if (limit < 1 || limit > STORE_LIST_MAX)
-        limit = STORE_LIST_MAX;
+    struct id id = request->saga_id;
     enum err err =
-        store_read_journal(reader, id, after, (size_t)limit, &request->arena, &entries, &count);
+        store_read_journal(reader, id, after, limit + 1, &request->arena, &entries, &count);
     if (!err && count == 0)
         err = store_read_saga(reader, id, &request->arena, &row);
     if (err == ERR_NOT_FOUND) {
-        respond_simple(request, 404, "saga-not-found", NULL, "no saga has this id");
+        respond_simple(request, "saga-not-found", "no saga has this id");
         return;
     }
     if (err) {
         respond_error(request, err);
         return;
     }
-    struct span accept = request_header(request, "Accept");
-    print_journal(request, entries, count, span_is(accept, "application/x-ndjson"));
+    print_journal(request, entries, count, limit);
 }

@@ -12,7 +12,6 @@
 static bool no_such_saga(struct request *request)
 {
     respond_problem(request, &(struct problem){
-                                 .status = 404,
                                  .slug = "saga-not-found",
                                  .detail = arena_printf(&request->arena, "no saga %.*s%s%.*s",
                                                         SPAN_ARG(request->arguments[0]),
@@ -38,7 +37,7 @@ static bool by_prefix(struct request *request, struct id *out)
     *out = found[0];
     if (count == 1)
         return true;
-    respond_simple(request, 409, "ambiguous-id", NULL, "several sagas have an id that begins so");
+    respond_simple(request, "ambiguous-id", "several sagas have an id that begins so");
     return false;
 }
 
@@ -83,13 +82,12 @@ bool find_saga(struct request *request, struct saga_seen *out)
                                  out->row.version);
     out->state = state;
     if (out->def == NULL) {
-        respond_simple(request, 500, "internal", NULL, "the saga's definition can't be loaded");
+        respond_simple(request, "internal", "the saga's definition can't be loaded");
         return false;
     }
     if (saga_state_decode(out->def, out->row.state, &request->arena, state) == ERR_OK)
         return true;
-    respond_simple(request, 500, "internal", NULL,
-                   "the saga's stored state can't be read; run sagactl audit");
+    respond_simple(request, "internal", "the saga's stored state can't be read; run sagactl audit");
     return false;
 }
 

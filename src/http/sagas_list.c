@@ -2,14 +2,14 @@
  * http/sagas_list.c - GET /v1/sagas and /v1/sagas:count: filters, pages, groups.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/suggest.h"
 #include "http/internal.h"
 
-#define LIMIT_DEFAULT 50
-#define FILTERS_MAX   32
-#define VALUES_MAX    50
+#define FILTERS_MAX       32
+#define VALUES_MAX        50
+#define FIELDS_MAX        20
+#define CURSOR_CHECK_SIZE 17 /* 16 digits and a NUL */
 
 static const struct {
     const char *name;
@@ -31,46 +31,85 @@ static const struct {
     {"q", STORE_FILTER_TEXT, false},
 };
 #define FILTER_COUNT (sizeof FILTERS / sizeof FILTERS[0])
-static const char *const OTHERS[] = {"limit", "cursor", "sort", "groupBy", "fields", "count"};
-#define OTHER_COUNT (sizeof OTHERS / sizeof OTHERS[0])
+static const char *const LIST_PARAMETERS[] = {"limit", "cursor", "sort", "fields", "count", NULL};
+static const char *const COUNT_PARAMETERS[] = {"groupBy", NULL};
+static const char *const FIELDS[] = {
+    "id",          "saga",    "version",  "key",       "flowId",    "status",
+    "pivotPassed", "paused",  "revision", "step",      "errorCode", "startedAt",
+    "updatedAt",   "endedAt", "progress", "attention", "labels",    NULL};
 
 struct listing {
     struct request *request;
+    const char *const *parameters; /* beside the filters */
     struct store_list_query query;
     struct store_filter filters[FILTERS_MAX];
-    struct text next; /* the query again, for the next page */
+    struct text next;    /* the query again, for the next page */
+    uint64_t filter_sum; /* of filters and order, wherever they stand: a cursor belongs to them */
+    struct span fields[FIELDS_MAX];
+    size_t field_count;
     bool failed;
 };
 
 static void refuse(struct listing *l, struct span detail, struct span hint)
 {
     if (!l->failed)
-        respond_problem(l->request, &(struct problem){.status = 400,
-                                                      .slug = "invalid-query",
-                                                      .detail = detail,
-                                                      .hint = hint});
+        respond_problem(l->request, &(struct problem){
+                                        .slug = "invalid-request", .detail = detail, .hint = hint});
     l->failed = true;
+}
+
+/* A word that is none of `words` (NULL-terminated) or of the filters. */
+static void unknown(struct listing *l, const char *what, struct span word, const char *const *words,
+                    bool filters)
+{
+    struct suggest suggest;
+    suggest_init(&suggest, word);
+    for (size_t i = 0; filters && i < FILTER_COUNT; i++)
+        suggest_offer(&suggest, span_of(FILTERS[i].name));
+    for (size_t i = 0; words[i]; i++)
+        suggest_offer(&suggest, span_of(words[i]));
+    refuse(l, arena_printf(&l->request->arena, "unknown %s \"%.*s\"", what, SPAN_ARG(word)),
+           span_is_none(suggest.best) ? SPAN_NONE
+                                      : arena_printf(&l->request->arena, "did you mean \"%.*s\"?",
+                                                     SPAN_ARG(suggest.best)));
+}
+
+static bool is_among(struct span word, const char *const *words)
+{
+    for (size_t i = 0; words[i]; i++) {
+        if (span_is(word, words[i]))
+            return true;
+    }
+    return false;
 }
 
 /* ---- values ---- */
 
-static void split_values(struct listing *l, struct span text, struct store_filter *filter)
+/* `label`: the name that each value belongs to, or NONE. */
+static void split_values(struct listing *l, struct span text, struct span label,
+                         struct store_filter *filter)
 {
-    struct span *values = ARENA_ARRAY(&l->request->arena, struct span, VALUES_MAX);
+    struct arena *arena = &l->request->arena;
+    struct span *values = ARENA_ARRAY(arena, struct span, VALUES_MAX);
+    filter->values = values;
     if (text.len && text.ptr[0] == '!') {
         filter->negate = true;
         text.ptr++, text.len--;
     }
-    while (filter->value_count < VALUES_MAX) {
+    for (;;) {
         const char *comma = text.len ? memchr(text.ptr, ',', text.len) : NULL;
-        size_t len = comma ? (size_t)(comma - text.ptr) : text.len;
+        struct span one = {text.len ? text.ptr : "", comma ? (size_t)(comma - text.ptr) : text.len};
+        if (filter->value_count == VALUES_MAX) {
+            refuse(l, SPAN_LIT("more than 50 values of one parameter"), SPAN_NONE);
+            return;
+        }
         values[filter->value_count++] =
-            arena_copy(&l->request->arena, (struct span){text.len ? text.ptr : "", len});
+            span_is_none(label) ? arena_copy(arena, one)
+                                : arena_printf(arena, "%.*s=%.*s", SPAN_ARG(label), SPAN_ARG(one));
         if (comma == NULL)
-            break;
-        text = (struct span){comma + 1, text.len - len - 1};
+            return;
+        text = (struct span){comma + 1, text.len - one.len - 1};
     }
-    filter->values = values;
 }
 
 /* A duration means so long ago. */
@@ -108,30 +147,17 @@ static void check_words(struct listing *l, const struct store_filter *filter)
 
 /* ---- one argument of the query ---- */
 
-static void unknown(struct listing *l, const char *name)
-{
-    struct suggest suggest;
-    suggest_init(&suggest, span_of(name));
-    for (size_t i = 0; i < FILTER_COUNT; i++)
-        suggest_offer(&suggest, span_of(FILTERS[i].name));
-    for (size_t i = 0; i < OTHER_COUNT; i++)
-        suggest_offer(&suggest, span_of(OTHERS[i]));
-    refuse(l, arena_printf(&l->request->arena, "unknown parameter \"%s\"", name),
-           span_is_none(suggest.best) ? SPAN_NONE
-                                      : arena_printf(&l->request->arena, "did you mean \"%.*s\"?",
-                                                     SPAN_ARG(suggest.best)));
-}
-
 static void add_filter(struct listing *l, enum store_filter_name name, bool time,
                        const char *argument, struct span value)
 {
+    struct span label = name == STORE_FILTER_LABEL ? span_of(argument) : SPAN_NONE;
     if (l->query.filter_count == FILTERS_MAX) {
         refuse(l, SPAN_LIT("too many filters"), SPAN_NONE);
         return;
     }
     struct store_filter *filter = &l->filters[l->query.filter_count++];
     filter->name = name;
-    split_values(l, value, filter);
+    split_values(l, value, label, filter);
     if (time)
         to_time(l, argument, filter);
     check_words(l, filter);
@@ -145,15 +171,24 @@ static void add_argument(struct listing *l, const char *name, struct span value)
             return;
         }
     }
-    for (size_t i = 0; i < OTHER_COUNT; i++) {
-        if (strcmp(OTHERS[i], name) == 0)
-            return;
-    }
+    if (is_among(span_of(name), l->parameters))
+        return;
     if (strncmp(name, "label.", 6) == 0 && name[6])
-        add_filter(l, STORE_FILTER_LABEL, false, name,
-                   arena_printf(&l->request->arena, "%s=%.*s", name + 6, SPAN_ARG(value)));
+        add_filter(l, STORE_FILTER_LABEL, false, name + 6, value);
     else
-        unknown(l, name);
+        unknown(l, "parameter", span_of(name), l->parameters, true);
+}
+
+/* Filters and order, but not what only shapes the page. */
+static void add_to_sum(struct listing *l, const char *name, struct span value)
+{
+    static const char *const SHAPES[] = {"limit", "cursor", "fields", "count", NULL};
+    uint64_t sum;
+    if (is_among(span_of(name), SHAPES))
+        return;
+    struct hash hash = hash_of_two(arena_printf(&l->request->arena, "%s=", name), value);
+    memcpy(&sum, hash.bytes, sizeof sum);
+    l->filter_sum += sum;
 }
 
 static enum MHD_Result each_argument(void *ctx, enum MHD_ValueKind kind, const char *name,
@@ -161,28 +196,61 @@ static enum MHD_Result each_argument(void *ctx, enum MHD_ValueKind kind, const c
 {
     struct listing *l = ctx;
     (void)kind;
-    struct span decoded = request_decode(l->request, span_of(value ? value : ""));
+    struct request *request = l->request;
+    struct span raw = span_of(value ? value : "");
+    struct span decoded = request_decode(request, raw);
     if (strcmp(name, "cursor") != 0)
-        text_printf(&l->next, "%s%s=%s", l->next.len ? "&" : "?", name, value ? value : "");
-    add_argument(l, name, decoded);
+        text_printf(&l->next, "%s%.*s=%.*s", l->next.len ? "&" : "?",
+                    SPAN_ARG(request_encode(request, span_of(name))),
+                    SPAN_ARG(request_encode(request, raw)));
+    add_to_sum(l, name, decoded);
+    add_argument(l, request_decode(request, span_of(name)).ptr, decoded);
     return l->failed ? MHD_NO : MHD_YES;
 }
 
 /* ---- pages ---- */
 
-/* id, or id and time: what a page ended with. */
+/* Told from one that was cut, changed or taken from another list. */
+static const char *cursor_check(const struct listing *l, struct span place,
+                                char check[CURSOR_CHECK_SIZE])
+{
+    uint64_t first;
+    struct hash hash =
+        hash_of_two((struct span){(const char *)&l->filter_sum, sizeof l->filter_sum}, place);
+    memcpy(&first, hash.bytes, sizeof first);
+    snprintf(check, CURSOR_CHECK_SIZE, "%016llx", (unsigned long long)first);
+    return check;
+}
+
+/* ID.TIME.CHECK: what a page ended with. */
 static void read_cursor(struct listing *l)
 {
     struct span cursor = request_query(l->request, "cursor");
-    char *end;
-    if (span_is_none(cursor))
+    char check[CURSOR_CHECK_SIZE];
+    uint64_t updated_ms = 0;
+    if (span_is_none(cursor) || l->failed)
         return;
-    bool good = cursor.len >= 36 && id_parse((struct span){cursor.ptr, 36}, &l->query.after_id);
-    if (good && cursor.len > 37)
-        l->query.after_updated_ms = strtoll(cursor.ptr + 37, &end, 10);
+    const char *dot = memrchr(cursor.ptr, '.', cursor.len);
+    struct span place = {cursor.ptr, dot ? (size_t)(dot - cursor.ptr) : 0};
+    bool good =
+        dot && strcmp(dot + 1, cursor_check(l, place, check)) == 0 && place.len > 37 &&
+        id_parse((struct span){place.ptr, 36}, &l->query.after_id) &&
+        request_number((struct span){place.ptr + 37, place.len - 37}, INT64_MAX, &updated_ms);
+    l->query.after_updated_ms = (int64_t)updated_ms;
     l->query.after_given = good;
-    if (!good)
-        refuse(l, SPAN_LIT("this cursor is not one of ours"), SPAN_LIT("take it from `next`"));
+    if (good)
+        return;
+    respond_problem(l->request, &(struct problem){.slug = "invalid-cursor"});
+    l->failed = true;
+}
+
+static struct span write_cursor(const struct listing *l, const struct store_saga *last)
+{
+    char id[ID_TEXT_SIZE], check[CURSOR_CHECK_SIZE];
+    struct arena *arena = &l->request->arena;
+    struct span place = arena_printf(arena, "%s.%lld", id_format(last->id, id).ptr,
+                                     (long long)(l->query.by_updated ? last->updated_ms : 0));
+    return arena_printf(arena, "%.*s.%s", SPAN_ARG(place), cursor_check(l, place, check));
 }
 
 static bool is_open_filter(const struct store_filter *filter)
@@ -211,20 +279,27 @@ static void read_sort(struct listing *l)
         refuse(l, SPAN_LIT("sort is id or updatedAt"), SPAN_NONE);
 }
 
-static void read_limit(struct listing *l)
+static void read_fields(struct listing *l)
 {
-    struct span text = request_query(l->request, "limit");
-    long limit = text.len ? strtol(text.ptr, NULL, 10) : LIMIT_DEFAULT;
-    if (text.len && limit < 1)
-        refuse(l, SPAN_LIT("limit is a number from 1 to 500"), SPAN_NONE);
-    l->query.limit = limit > STORE_LIST_MAX ? STORE_LIST_MAX : (size_t)(limit > 0 ? limit : 1);
+    struct store_filter words = {0};
+    struct span fields = request_query(l->request, "fields");
+    if (fields.len == 0)
+        return;
+    split_values(l, fields, SPAN_NONE, &words);
+    for (size_t i = 0; i < words.value_count && !l->failed; i++) {
+        if (!is_among(words.values[i], FIELDS))
+            unknown(l, "field", words.values[i], FIELDS, false);
+        else if (l->field_count < FIELDS_MAX)
+            l->fields[l->field_count++] = words.values[i];
+    }
 }
 
-static bool read_query(struct request *request, struct listing *l)
+static bool read_query(struct request *request, const char *const *parameters, struct listing *l)
 {
     struct saga_thresholds limits = *engine_thresholds(request->server->options.engine);
     memset(l, 0, sizeof *l);
     l->request = request;
+    l->parameters = parameters;
     l->query = (struct store_list_query){
         .filters = l->filters,
         .now_ms = clock_now_ms(request->server->options.clock),
@@ -233,23 +308,76 @@ static bool read_query(struct request *request, struct listing *l)
     };
     text_init(&l->next, &request->arena);
     MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, each_argument, l);
-    read_limit(l);
-    read_cursor(l);
     read_sort(l);
-    return !l->failed;
+    read_cursor(l);
+    read_fields(l);
+    return !l->failed && request_limit(request, &l->query.limit);
 }
 
 static void print_next(struct listing *l, struct text *out, const struct store_saga *last)
 {
-    char id[ID_TEXT_SIZE];
-    struct arena *arena = &l->request->arena;
-    id_format(last->id, id);
-    struct span next = arena_printf(arena, "/v1/sagas%.*s%scursor=%s",
-                                    SPAN_ARG(text_span(&l->next)), l->next.len ? "&" : "?", id);
-    if (l->query.by_updated)
-        next = arena_printf(arena, "%.*s.%lld", SPAN_ARG(next), (long long)last->updated_ms);
+    struct span next = arena_printf(&l->request->arena, "/v1/sagas%.*s%scursor=%.*s",
+                                    SPAN_ARG(text_span(&l->next)), l->next.len ? "&" : "?",
+                                    SPAN_ARG(write_cursor(l, last)));
     print_text(out, "next", next);
-    add_header(l->request, "Link", arena_printf(arena, "<%.*s>; rel=\"next\"", SPAN_ARG(next)));
+    add_link_next(l->request, next);
+}
+
+/* A row with those of its members that were asked for. */
+static void print_fields(struct listing *l, struct text *out, const struct store_saga *row)
+{
+    struct text whole;
+    json_t *from = NULL, *some = json_object();
+    text_init(&whole, &l->request->arena);
+    print_saga_row(l->request, &whole, row);
+    if (json_read(text_span(&whole), &from, NULL) != ERR_OK)
+        return;
+    for (size_t i = 0; i < l->field_count; i++) {
+        json_t *value = json_object_get(from, l->fields[i].ptr);
+        if (value)
+            json_object_set(some, l->fields[i].ptr, value);
+    }
+    text_json_raw(out, json_write(some, &l->request->arena));
+}
+
+/* How many there are on all pages: exactly, or as the planner of the database has it. */
+static bool count_all(struct listing *l, bool *wanted, uint64_t *out)
+{
+    struct store_list_query query = l->query;
+    struct store_reader *reader = l->request->server->options.reader;
+    struct span how = request_query(l->request, "count");
+    struct store_count_row *rows;
+    size_t row_count;
+    *wanted = !span_is_none(how) && !span_is(how, "none");
+    query.after_given = false;
+    enum err err = ERR_OK;
+    if (span_is(how, "exact")) {
+        err = store_count(reader, &query, NULL, 0, &l->request->arena, &rows, &row_count);
+        *out = !err && row_count == 1 ? rows[0].count : 0;
+    } else if (span_is(how, "estimate")) {
+        err = store_estimate(reader, &query, &l->request->arena, out);
+    } else if (*wanted) {
+        refuse(l, SPAN_LIT("count is none, estimate or exact"), SPAN_NONE);
+    }
+    if (err)
+        respond_error(l->request, err);
+    return err == ERR_OK && !l->failed;
+}
+
+static void print_page(struct listing *l, struct text *out, const struct store_saga *rows,
+                       size_t count, size_t limit)
+{
+    text_json_key(out, "items");
+    text_json_open(out, '[');
+    for (size_t i = 0; i < count && i < limit; i++) {
+        if (l->field_count)
+            print_fields(l, out, &rows[i]);
+        else
+            print_saga_row(l->request, out, &rows[i]);
+    }
+    text_json_close(out, ']');
+    if (count > limit)
+        print_next(l, out, &rows[limit - 1]);
 }
 
 void handle_list(struct request *request)
@@ -258,7 +386,9 @@ void handle_list(struct request *request)
     struct store_saga *rows;
     size_t count;
     struct text out;
-    if (!read_query(request, &l))
+    uint64_t all = 0;
+    bool counted;
+    if (!read_query(request, LIST_PARAMETERS, &l) || !count_all(&l, &counted, &all))
         return;
     size_t limit = l.query.limit++;
     enum err err =
@@ -269,13 +399,11 @@ void handle_list(struct request *request)
     }
     text_init(&out, &request->arena);
     text_json_open(&out, '{');
-    text_json_key(&out, "items");
-    text_json_open(&out, '[');
-    for (size_t i = 0; i < count && i < limit; i++)
-        print_saga_row(request, &out, &rows[i]);
-    text_json_close(&out, ']');
-    if (count > limit)
-        print_next(&l, &out, &rows[limit - 1]);
+    print_page(&l, &out, rows, count, limit);
+    if (counted) {
+        text_json_key(&out, "count");
+        text_json_int(&out, (int64_t)all);
+    }
     text_json_close(&out, '}');
     respond_json(request, 200, text_span(&out));
 }
@@ -293,7 +421,7 @@ static size_t read_groups(struct listing *l, enum store_group groups[STORE_GROUP
     struct store_filter words = {0};
     struct span by = request_query(l->request, "groupBy");
     size_t count = 0;
-    split_values(l, by.len ? by : SPAN_LIT("status"), &words);
+    split_values(l, by.len ? by : SPAN_LIT("status"), SPAN_NONE, &words);
     for (size_t i = 0; i < words.value_count; i++) {
         size_t found = STORE_GROUP_NAMES;
         for (size_t g = 0; g < STORE_GROUP_NAMES; g++) {
@@ -318,7 +446,7 @@ void handle_count(struct request *request)
     struct store_count_row *rows;
     size_t count;
     struct text out;
-    if (!read_query(request, &l))
+    if (!read_query(request, COUNT_PARAMETERS, &l))
         return;
     size_t group_count = read_groups(&l, groups);
     if (l.failed)

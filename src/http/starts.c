@@ -15,7 +15,7 @@ struct starting {
 
 /* ---- what to start ---- */
 
-static void no_definition(struct request *request, struct span name)
+void respond_no_definition(struct request *request, struct span name)
 {
     const struct saga_definition **all;
     struct suggest suggest;
@@ -27,7 +27,6 @@ static void no_definition(struct request *request, struct span name)
     respond_problem(
         request,
         &(struct problem){
-            .status = 404,
             .slug = "definition-not-found",
             .detail = arena_printf(&request->arena, "no definition \"%.*s\"", SPAN_ARG(name)),
             .hint = span_is_none(suggest.best)
@@ -40,8 +39,7 @@ static void no_definition(struct request *request, struct span name)
 static bool bad_member(struct request *request, const char *pointer, const char *detail)
 {
     respond_problem(request, &(struct problem){
-                                 .status = 400,
-                                 .slug = "invalid-body",
+                                 .slug = "invalid-request",
                                  .detail = span_of(detail),
                                  .pointer = span_of(pointer),
                              });
@@ -63,18 +61,6 @@ static bool read_id(struct request *request, const json_t *body, struct starting
     return true;
 }
 
-static bool read_text(struct request *request, const json_t *body, const char *name,
-                      const char *pointer, size_t most, struct span *out)
-{
-    const json_t *value = json_object_get(body, name);
-    *out = json_span(value);
-    if (value && !json_is_null(value) && span_is_none(*out))
-        return bad_member(request, pointer, "expected text");
-    if (out->len > most)
-        return bad_member(request, pointer, "longer than 200 bytes");
-    return true;
-}
-
 static bool read_body(struct request *request, struct starting *out)
 {
     static const char *const MEMBERS[] = {"saga",   "version", "id",    "key", "input",
@@ -85,10 +71,10 @@ static bool read_body(struct request *request, struct starting *out)
     const json_t *version = json_object_get(body, "version");
     const json_t *delay = json_object_get(body, "delay");
     const json_t *input = json_object_get(body, "input");
-    if (!read_text(request, body, "saga", "/saga", SAGA_NAME_BYTES_MAX, &out->saga) ||
-        !read_text(request, body, "key", "/key", SAGA_KEY_BYTES_MAX, &out->key) ||
-        !read_text(request, body, "flowId", "/flowId", SAGA_FLOW_BYTES_MAX, &out->flow_id) ||
-        !read_text(request, body, "userId", "/userId", SAGA_USER_BYTES_MAX, &out->user_id) ||
+    if (!request_member_text(request, body, "saga", SAGA_NAME_BYTES_MAX, &out->saga) ||
+        !request_member_text(request, body, "key", SAGA_KEY_BYTES_MAX, &out->key) ||
+        !request_member_text(request, body, "flowId", SAGA_FLOW_BYTES_MAX, &out->flow_id) ||
+        !request_member_text(request, body, "userId", SAGA_USER_BYTES_MAX, &out->user_id) ||
         !read_id(request, body, out))
         return false;
     if (span_is_none(out->saga))
@@ -152,7 +138,7 @@ static void on_started(void *ctx, const struct engine_result *result)
     struct arena *outer = json_use(&request->arena);
     request->saga_id = result->saga_id;
     request->created = result->err == ERR_OK && result->verdict == SAGA_APPLIED;
-    request->replayed = result->verdict == SAGA_DUPLICATE;
+    request->replayed = request->keyed && result->verdict == SAGA_DUPLICATE;
     if (result->err)
         respond_error(request, result->err);
     else if (result->verdict == SAGA_REFUSED)
@@ -168,22 +154,24 @@ static void start(struct request *request, const struct starting *starting)
 {
     struct http_server *server = request->server;
     int64_t wait_ms = 0;
+    struct span key;
     const struct saga_definition *def =
         engine_definition(server->options.definitions, starting->saga, starting->version);
     if (def == NULL) {
-        no_definition(request, starting->saga);
+        respond_no_definition(request, starting->saga);
         return;
     }
-    if (!request_wait_ms(request, &wait_ms))
+    if (!request_wait_ms(request, &wait_ms) || !request_key(request, &key))
         return;
+    request->keyed = !span_is_none(key);
     struct saga_event event = {.type = SAGA_EVENT_START, .saga_id = starting->id};
     event.actor = request_actor(request);
     event.start.input = starting->input;
     event.start.key = starting->key;
-    event.start.idempotency_key = request_key(request);
+    event.start.idempotency_key = key;
     event.start.flow_id = starting->flow_id;
     event.start.user_id = starting->user_id;
-    event.start.traceparent = request_header(request, "traceparent");
+    event.start.traceparent = request_traceparent(request);
     event.start.delay_ms = starting->delay_ms;
     if (wait_ms > 0)
         request->until_ms = clock_monotonic_ms(server->options.clock) + wait_ms;
@@ -216,7 +204,11 @@ void handle_start_of(struct request *request)
     json_t *input;
     if (!request_json(request, &input))
         return;
+    if (starting.key.len > SAGA_KEY_BYTES_MAX || starting.flow_id.len > SAGA_FLOW_BYTES_MAX) {
+        respond_simple(request, "invalid-request", "key and flowId have at most 200 bytes");
+        return;
+    }
     if (request->body_len)
-        starting.input = request_body(request);
+        starting.input = json_write(input, &request->arena);
     start(request, &starting);
 }

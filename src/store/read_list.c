@@ -2,6 +2,8 @@
  * store/read_list.c - lists and counts: the filters of the REST API as SQL with parameters.
  */
 #include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "store/read_internal.h"
@@ -243,4 +245,25 @@ enum err store_count(struct store_reader *reader, const struct store_list_query 
     }
     PQclear(result);
     return err;
+}
+
+/* The planner's guess is the number behind "Plan Rows" of the topmost node, which comes first. */
+enum err store_estimate(struct store_reader *reader, const struct store_list_query *query,
+                        struct arena *arena, uint64_t *out)
+{
+    static const char NAME[] = "\"Plan Rows\":";
+    struct pg_params params;
+    struct text sql;
+    PGresult *result;
+    *out = 0;
+    pg_params_init(&params, arena);
+    text_init(&sql, arena);
+    text_raw(&sql, SPAN_LIT("EXPLAIN (FORMAT JSON) SELECT FROM sagas"));
+    read_where(query, &params, &sql);
+    enum err err = read_run(reader, finished(&sql), &params, &result);
+    const char *rows = err ? NULL : strstr(pg_get_text(result, 0, 0, arena).ptr, NAME);
+    if (rows)
+        *out = strtoull(rows + sizeof NAME - 1, NULL, 10);
+    PQclear(result);
+    return err ? err : rows ? ERR_OK : ERR_BROKEN;
 }

@@ -258,3 +258,68 @@ const char *reply_text(const struct reply *reply, const char *pointer)
         return "";
     return json_is_string(value) ? json_string_value(value) : json_write(value, &service.arena).ptr;
 }
+
+size_t reply_count(const struct reply *reply, const char *pointer)
+{
+    return json_array_size(reply->json ? json_at(reply->json, pointer) : NULL);
+}
+
+struct reply service_until(const char *path, const char *pointer, const char *expected)
+{
+    struct reply reply = service_call("GET", path, NULL, NULL);
+    for (int i = 0; i < 200 && strcmp(reply_text(&reply, pointer), expected) != 0; i++) {
+        const char *seen = service_text("If-None-Match: %.*s", SPAN_ARG(reply.etag));
+        struct reply now = service_call("GET", service_text("%s?wait=1s", path), NULL, seen);
+        reply = now.status == 304 ? service_call("GET", path, NULL, NULL) : now;
+    }
+    assert_reply_text(&reply, pointer, expected);
+    return reply;
+}
+
+const char *service_text(const char *format, ...)
+{
+    char text[8192];
+    va_list arguments;
+    va_start(arguments, format);
+    int len = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    assert_true(len >= 0 && (size_t)len < sizeof text);
+    return arena_copy(&service.arena, span_of(text)).ptr;
+}
+
+/* ---- what is expected ---- */
+
+void assert_reply(const struct reply *reply, int status)
+{
+    if (reply->status != status)
+        fail_msg("expected %d, got %d: %.*s", status, reply->status, SPAN_ARG(reply->body));
+}
+
+void assert_reply_text(const struct reply *reply, const char *pointer, const char *expected)
+{
+    const char *got = reply_text(reply, pointer);
+    if (strcmp(got, expected) != 0)
+        fail_msg("%s: expected %s, got %s in %.*s", pointer, expected, got, SPAN_ARG(reply->body));
+}
+
+void assert_reply_header(const struct reply *reply, const char *name, const char *expected)
+{
+    const char *got = reply_header(reply, name);
+    if (strcmp(got, expected) != 0)
+        fail_msg("%s: expected \"%s\", got \"%s\"", name, expected, got);
+}
+
+void assert_reply_problem(const struct reply *reply, int status, const char *slug)
+{
+    static const char *const MEMBERS[] = {"/title", "/detail", "/instance", "/code", "/requestId"};
+    assert_reply(reply, status);
+    assert_reply_header(reply, "Content-Type", "application/problem+json");
+    assert_reply_text(reply, "/type", service_text("/problems/%s", slug));
+    assert_reply_text(reply, "/status", service_text("%d", status));
+    for (size_t i = 0; i < sizeof MEMBERS / sizeof MEMBERS[0]; i++) {
+        if (*reply_text(reply, MEMBERS[i]) == '\0')
+            fail_msg("a problem without %s: %.*s", MEMBERS[i], SPAN_ARG(reply->body));
+    }
+    assert_reply_header(reply, "X-Request-Id", reply_text(reply, "/requestId"));
+    assert_null(strchr(reply_text(reply, "/code"), '-'));
+}

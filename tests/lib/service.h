@@ -31,5 +31,19 @@ struct reply service_call(const char *method, const char *path, const char *body
 const char *reply_header(const struct reply *reply, const char *name);
 /* A member by its pointer, as text; "" if it is not there. */
 const char *reply_text(const struct reply *reply, const char *pointer);
+/* Elements of the array there. */
+size_t reply_count(const struct reply *reply, const char *pointer);
+
+/* Read `path` (of a saga, without a query) at each change until the member is `expected`. */
+struct reply service_until(const char *path, const char *pointer, const char *expected);
+
+/* A path or body, valid until service_stop. */
+const char *service_text(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+void assert_reply(const struct reply *reply, int status);
+void assert_reply_text(const struct reply *reply, const char *pointer, const char *expected);
+void assert_reply_header(const struct reply *reply, const char *name, const char *expected);
+/* A problem with everything that each must have (RFC 9457 and our own members). */
+void assert_reply_problem(const struct reply *reply, int status, const char *slug);
 
 #endif
