@@ -140,8 +140,9 @@ static bool read_after(struct request *request, uint64_t *out)
     return false;
 }
 
-/* The link of the hash chain is put in behind the entry's own members. */
-static void print_entry(struct text *out, const struct store_entry *entry)
+/* The link of the hash chain is put in behind the entry's own members. A line of its own, or an
+   element of an array. */
+static void print_entry(struct text *out, const struct store_entry *entry, bool line)
 {
     static const char HEX[] = "0123456789abcdef";
     char hash[33];
@@ -150,8 +151,12 @@ static void print_entry(struct text *out, const struct store_entry *entry)
         hash[2 * i + 1] = HEX[entry->chain[i] & 15];
     }
     hash[32] = '\0';
-    text_json_raw(out, (struct span){entry->entry.ptr, entry->entry.len - 1});
-    text_printf(out, ",\"hash\":\"%s\"}", hash);
+    struct span members = {entry->entry.ptr, entry->entry.len - 1};
+    if (line)
+        text_raw(out, members);
+    else
+        text_json_raw(out, members);
+    text_printf(out, ",\"hash\":\"%s\"}%s", hash, line ? "\n" : "");
 }
 
 /* The journal's own numbers are its cursor. */
@@ -180,11 +185,8 @@ static void print_journal(struct request *request, const struct store_entry *ent
         text_json_key(&out, "items");
         text_json_open(&out, '[');
     }
-    for (size_t i = 0; i < count; i++) {
-        print_entry(&out, &entries[i]);
-        if (lines)
-            text_char(&out, '\n');
-    }
+    for (size_t i = 0; i < count; i++)
+        print_entry(&out, &entries[i], lines);
     if (!lines)
         text_json_close(&out, ']');
     if (more)
