@@ -13,6 +13,7 @@ struct arrived {
     struct span disposition, detail;
     struct id saga_id;
     bool readable;
+    enum err not_taken; /* the engine took no notice of it: it has to come again */
     struct saga_event event;
 };
 
@@ -24,10 +25,25 @@ struct batch_of_events {
 
 /* ---- the answer ---- */
 
+/* What was not taken must not look as if it were done with, so all of them are to be sent again:
+   what was taken is a duplicate then. */
+static bool all_taken(struct request *request)
+{
+    for (size_t i = 0; i < request->events->count; i++) {
+        if (request->events->items[i].not_taken) {
+            respond_error(request, request->events->items[i].not_taken);
+            return false;
+        }
+    }
+    return true;
+}
+
 static void respond(struct request *request)
 {
     struct text out;
     char id[ID_TEXT_SIZE];
+    if (!all_taken(request))
+        return;
     text_init(&out, &request->arena);
     text_json_open(&out, '{');
     text_json_key(&out, "items");
@@ -87,7 +103,7 @@ static void on_done(void *ctx, const struct engine_result *result)
     struct arrived *item = ctx;
     item->disposition = disposition_of(result);
     if (result->err == ERR_STOPPED || err_class(result->err) == ERR_CLASS_RETRY)
-        item->detail = SPAN_LIT("not taken: send it again");
+        item->not_taken = result->err;
     one_less(item->request);
 }
 
@@ -97,8 +113,7 @@ static void submit(struct arrived *item)
     enum err err = engine_submit(item->request->server->options.engine, &ask);
     if (err == ERR_OK)
         return;
-    item->disposition = SPAN_LIT("invalid");
-    item->detail = SPAN_LIT("not taken: send it again");
+    item->not_taken = err;
     one_less(item->request);
 }
 

@@ -94,8 +94,9 @@ MUST_CHECK enum err store_count(struct store_reader *reader, const struct store_
                                 size_t *out_count);
 
 /* About how many sagas the query's filters match, from the statistics of the database's planner. */
-MUST_CHECK enum err store_estimate(struct store_reader *reader, const struct store_list_query *query,
-                                   struct arena *arena, uint64_t *out);
+MUST_CHECK enum err store_estimate(struct store_reader *reader,
+                                   const struct store_list_query *query, struct arena *arena,
+                                   uint64_t *out);
 
 /* Journal entries with number > after, at most `limit`, in order. */
 MUST_CHECK enum err store_read_journal(struct store_reader *reader, struct id saga_id,

@@ -1,6 +1,6 @@
 /*
  * The rules of changing things: idempotency keys, If-Match, dry runs, reasons, what each start and
- * action answers, uploads of definitions, events.
+ * action answers, uploads of definitions.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -428,40 +428,6 @@ static void a_check_of_a_file_is_never_refused_for_what_is_in_it(void **state)
     assert_reply_text(&good, "/result", "valid");
 }
 
-/* ---- events ---- */
-
-static void events_have_a_disposition_each(void **state)
-{
-    (void)state;
-    static const char EVENT[] =
-        "{\"eventId\": \"%s\", \"eventType\": \"test.person.ask_succeeded\", \"eventVersion\": "
-        "\"1.0\", \"timestamp\": \"2025-01-09T10:00:00Z\", \"source\": \"/person\", "
-        "\"correlationId\": \"%s\", \"causationId\": \"%s\", \"data\": {}, \"metadata\": {}}";
-    static const char NOBODY[] = "0192f0c1-7a1e-7cc3-9e55-0d2a1f6b7c10";
-    const char *path = opened("events");
-    struct reply step = service_call("GET", service_text("%s/steps/ask", path), NULL, NULL);
-    const char *command = reply_text(&step, "/attempts/0/eventId");
-    const char *id = path + strlen("/v1/sagas/");
-    const char *good = service_text(EVENT, "0192f0c1-7a1e-7cc3-9e55-0d2a1f6b7c11", id, command);
-    const char *stray = service_text(EVENT, "0192f0c1-7a1e-7cc3-9e55-0d2a1f6b7c12", NOBODY, NOBODY);
-    struct reply reply = service_call(
-        "POST", "/v1/events", service_text("[%s, %s, {\"eventId\": 1}]", good, stray), NULL);
-    assert_reply(&reply, 200);
-    assert_reply_text(&reply, "/items/0/disposition", "applied");
-    assert_reply_text(&reply, "/items/0/sagaId", id);
-    assert_reply_text(&reply, "/items/1/disposition", "unmatched");
-    assert_reply_text(&reply, "/items/2/disposition", "invalid");
-    assert_true(*reply_text(&reply, "/items/2/detail") != '\0');
-    reply = service_call("POST", "/v1/events", "[]", NULL);
-    assert_reply(&reply, 200);
-    assert_int_equal(reply_count(&reply, "/items"), 0);
-    static const char *const WRONG[] = {"{}", "1", "\"x\"", "null"};
-    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
-        reply = service_call("POST", "/v1/events", WRONG[i], NULL);
-        assert_reply_problem(&reply, 400, "invalid-request");
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,7 +447,6 @@ int main(void)
         cmocka_unit_test(steps_are_repaired_by_hand),
         cmocka_unit_test(an_upload_can_be_tried_held_back_and_bound),
         cmocka_unit_test(a_check_of_a_file_is_never_refused_for_what_is_in_it),
-        cmocka_unit_test(events_have_a_disposition_each),
     };
     json_init();
     return cmocka_run_group_tests(tests, start, stop);

@@ -186,6 +186,11 @@ const char *service_database(void)
     return service.url;
 }
 
+void service_drain_engine(void)
+{
+    engine_drain(service.engine);
+}
+
 void service_define(const char *yaml)
 {
     struct engine_put put;

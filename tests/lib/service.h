@@ -14,6 +14,7 @@ typedef void service_participant(const struct store_row *row, struct transport_a
 void service_start(service_participant *participant); /* fails the test if it can't */
 void service_stop(void);
 const char *service_database(void); /* connection string */
+void service_drain_engine(void);    /* for good: it takes nothing more, the API still answers */
 void service_define(const char *yaml);
 
 struct reply {
