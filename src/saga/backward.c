@@ -42,7 +42,7 @@ static void quiesce(struct machine *m)
 }
 
 /* Of a failed step the cause is its newest failure; of an operator's action his words. */
-static void set_cause(struct machine *m, enum saga_cause cause, int16_t step)
+void backward_cause(struct machine *m, enum saga_cause cause, int16_t step)
 {
     struct saga_state *state = m->state;
     if (state->cause != SAGA_CAUSE_NONE)
@@ -56,7 +56,7 @@ static void set_cause(struct machine *m, enum saga_cause cause, int16_t step)
     } else {
         state->cause_code = span_of(saga_cause_name(cause));
     }
-    if (cause == SAGA_CAUSE_CLOSE)
+    if (cause == SAGA_CAUSE_CLOSE || state->status == SAGA_STATUS_PENDING)
         state->cause_reason = machine_keep(m, m->event->reason);
 }
 
@@ -65,7 +65,7 @@ void backward_turn(struct machine *m, enum saga_cause cause, int16_t step)
     ASSERT(m->state->status == SAGA_STATUS_RUNNING);
     ASSERT(!m->state->committed || cause == SAGA_CAUSE_CLOSE);
     m->state->status = SAGA_STATUS_COMPENSATING;
-    set_cause(m, cause, step);
+    backward_cause(m, cause, step);
     machine_effect(m, SAGA_EFFECT_TURN_BACK, step, SAGA_PHASE_DO);
     quiesce(m);
 }
@@ -96,6 +96,7 @@ void backward_request(struct machine *m, enum saga_cause cause)
     m->changed = true;
     if (cause == SAGA_CAUSE_TIMEOUT) {
         state->timeout_noted = true;
+        state->timeout_first = !state->cancel_requested;
         return;
     }
     state->cancel_requested = true;
@@ -159,6 +160,7 @@ static void begin_undo(struct machine *m, int16_t step)
         park_unsent(m, step, problem);
         return;
     }
+    operation->code = operation->message = SPAN_NONE;
     operation_send(m, step, SAGA_PHASE_UNDO);
 }
 

@@ -29,8 +29,9 @@ static const char *check_open(const struct saga_definition *def, const struct sa
         return "I-2: an ended saga has nothing open";
     if (leaf && step->operation[undo].due_ms == 0)
         return "I-7: an open step has a time at which it is looked at";
-    if (def->steps[i].kind == SAGA_KIND_DO && step->operation[undo].generation == 0)
-        return "I-6: an open step has a command";
+    bool sent = status == SAGA_STEP_SENT || status == SAGA_STEP_UNDO_SENT;
+    if (sent && def->steps[i].kind == SAGA_KIND_DO && step->operation[undo].generation == 0)
+        return "I-6: a step that is sent has a command";
     return NULL;
 }
 

@@ -129,7 +129,7 @@ static void operation(struct codec *c, struct saga_operation *o)
     if (!c->writing)
         operation_flags(c, o, &flags);
     NUMBER(c, o->number, UINT16_MAX);
-    NUMBER(c, o->generation, UINT16_MAX);
+    NUMBER(c, o->generation, UINT32_MAX);
     NUMBER(c, o->tries, UINT32_MAX);
     NUMBER(c, o->sendings, UINT32_MAX);
     NUMBER(c, o->last, SAGA_OUTCOME_IN_PROGRESS);
@@ -153,7 +153,8 @@ static void step_flags(struct codec *c, struct saga_step_state *s, bool *undo, u
 static void step(struct codec *c, struct saga_step_state *s)
 {
     uint64_t flags = 0;
-    bool undo = s->operation[SAGA_PHASE_UNDO].number || s->operation[SAGA_PHASE_UNDO].code.len;
+    const struct saga_operation *back = &s->operation[SAGA_PHASE_UNDO];
+    bool undo = back->number || back->code.len || back->due_ms;
     if (c->writing)
         step_flags(c, s, &undo, &flags);
     NUMBER(c, flags, 7);
@@ -203,6 +204,7 @@ static void state_flags(struct codec *c, struct saga_state *s, uint64_t *flags)
     FLAG(c, *flags, 3, s->timeout_noted);
     FLAG(c, *flags, 4, s->closing);
     FLAG(c, *flags, 5, s->waived);
+    FLAG(c, *flags, 6, s->timeout_first);
 }
 
 static void header(struct codec *c, struct saga_state *s)
@@ -217,7 +219,7 @@ static void header(struct codec *c, struct saga_state *s)
     number(c, &s->number);
     if (c->writing)
         state_flags(c, s, &flags);
-    NUMBER(c, flags, 0x3F);
+    NUMBER(c, flags, 0x7F);
     if (!c->writing)
         state_flags(c, s, &flags);
 }

@@ -76,6 +76,7 @@ static void put_reply(struct text *text, const struct saga_event *event)
     put_id(text, "causationId", event->reply.command_id);
     put_json(text, "data", event->reply.data);
     put_int(text, "retryAfterMs", event->reply.retry_after_ms);
+    put_int(text, "handedOverMs", event->reply.handed_ms);
     put_true(text, "fromOwner", event->reply.from_owner);
     put_true(text, "noConsumer", event->reply.no_consumer);
 }

@@ -176,6 +176,8 @@ static bool read_reply(struct reader *r, struct span name, struct span value,
         event->reply.data = value;
     else if (span_is(name, "retryAfterMs"))
         event->reply.retry_after_ms = int_of(r, value);
+    else if (span_is(name, "handedOverMs"))
+        event->reply.handed_ms = int_of(r, value);
     else if (span_is(name, "fromOwner"))
         event->reply.from_owner = true;
     else if (span_is(name, "noConsumer"))

@@ -79,8 +79,10 @@ struct saga_event {
         struct span code, message; /* of a failure */
         struct span data;          /* JSON of an ok; NONE: null */
         int64_t retry_after_ms;    /* lower bound of the next try; 0: none */
-        bool from_owner;  /* told by the daemon that owns the row: `unknown` counts only so */
-        bool no_consumer; /* nobody there does this (participants.md's table) */
+        int64_t handed_ms; /* when the command was handed over, if its owner tells (S-6); 0 */
+        bool from_owner;   /* `unknown` counts: told by the daemon that owns the row, or by
+                              the participant when there is no row any more (S-32) */
+        bool no_consumer;  /* nobody there does this (participants.md's table) */
     } reply;
 
     struct {

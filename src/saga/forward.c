@@ -28,15 +28,19 @@ static void close_step(struct machine *m, int16_t step, enum saga_step_status st
 
 static void skip_subtree(struct machine *m, int16_t step)
 {
-    const struct saga_step_def *def = machine_def(m, step);
     if (machine_step(m, step)->status != SAGA_STEP_WAITING)
         return;
     close_step(m, step, SAGA_STEP_SKIPPED);
-    for (int16_t child = def->first_child; child != SAGA_STEP_NONE;
-         child = machine_def(m, child)->next_sibling)
-        skip_subtree(m, child);
+    forward_skip_children(m, step);
     if (step == m->def->pivot)
         forward_committed(m);
+}
+
+void forward_skip_children(struct machine *m, int16_t step)
+{
+    for (int16_t child = machine_def(m, step)->first_child; child != SAGA_STEP_NONE;
+         child = machine_def(m, child)->next_sibling)
+        skip_subtree(m, child);
 }
 
 static void skip(struct machine *m, int16_t step)
@@ -104,11 +108,11 @@ void forward_committed(struct machine *m)
     struct saga_state *state = m->state;
     state->committed = true;
     if (state->cancel_requested)
-        m->out->note = SPAN_LIT("the cancel lapsed: the pivot is passed");
-    else if (state->timeout_noted)
-        m->out->note = SPAN_LIT("the timeout lapsed: the pivot is passed");
+        machine_note(m, SPAN_LIT("the cancel lapsed: the pivot is passed"));
+    if (state->timeout_noted)
+        machine_note(m, SPAN_LIT("the timeout lapsed: the pivot is passed"));
     state->cancel_requested = false;
-    state->timeout_noted = false;
+    state->timeout_noted = state->timeout_first = false;
 }
 
 /* ---- starting one step ---- */
@@ -275,7 +279,7 @@ void forward_complete(struct machine *m)
     else if (machine_eval(m, m->def->output, &value, &problem))
         m->state->output = json_write(value, m->arena);
     else
-        m->out->note = arena_printf(m->arena, "output: %.*s", SPAN_ARG(problem));
+        machine_note(m, arena_printf(m->arena, "output: %.*s", SPAN_ARG(problem)));
     machine_end(m, SAGA_STATUS_COMPLETED);
 }
 
@@ -285,7 +289,7 @@ void machine_end(struct machine *m, enum saga_status status)
     state->status = status;
     state->ended_ms = m->now_ms;
     state->cancel_requested = false;
-    state->timeout_noted = false;
+    state->timeout_noted = state->timeout_first = false;
     state->paused = false;
     for (size_t i = 0; i < state->step_count; i++) {
         for (size_t phase = 0; phase < 2; phase++) {

@@ -36,6 +36,7 @@ void machine_refuse(struct machine *m, enum saga_refusal_code code, struct span 
                     struct span hint);
 /* What the event was about; the first one told counts. */
 void machine_about(struct machine *m, int16_t step, enum saga_phase phase);
+void machine_note(struct machine *m, struct span note); /* behind what was noted before */
 void machine_advance(struct machine *m); /* everything that may go on now, to the saga's end */
 
 enum machine_row { MACHINE_ROW_UNSEEN = 0, MACHINE_ROW_GONE, MACHINE_ROW_FREE, MACHINE_ROW_OWNED };
@@ -63,7 +64,7 @@ static inline struct saga_operation *machine_operation(const struct machine *m, 
 /* The idempotency key of an operation: {saga}/{step}/{phase}[/{number}]. */
 struct span operation_key(const struct saga_definition *def, struct id saga_id, int16_t step,
                           enum saga_phase phase, uint16_t number, struct arena *arena);
-struct id operation_event_id(struct span key, uint16_t generation);
+struct id operation_event_id(struct span key, uint32_t generation);
 /* Commit a try: a new generation, or the same command again after an unknown one (S-6). */
 void operation_send(struct machine *m, int16_t step, enum saga_phase phase);
 /* Send, or wait for resume (S-36). */
@@ -82,6 +83,8 @@ void operation_settle_row(struct machine *m, int16_t step, enum saga_phase phase
 int64_t operation_timeout(const struct machine *m, int16_t step, enum saga_phase phase);
 /* When a try without an answer counts as unknown (S-6). */
 int64_t operation_deadline(const struct machine *m, int16_t step, enum saga_phase phase);
+/* While the row was in the outbox neither its deadline nor `within` were spent (S-6). */
+void operation_handed_over(struct machine *m, int16_t step, enum saga_phase phase, int64_t at_ms);
 struct span machine_keep(struct machine *m, struct span text); /* cut to SAGA_TEXT_BYTES_MAX */
 
 /* ---- forward.c ---- */
@@ -94,12 +97,14 @@ void forward_failed(struct machine *m, int16_t step);
 void forward_expression_failed(struct machine *m, int16_t step, struct span message);
 void forward_committed(struct machine *m); /* the pivot is passed (S-17) */
 void forward_complete(struct machine *m);
+void forward_skip_children(struct machine *m, int16_t step); /* of a group that did not start */
 void machine_end(struct machine *m, enum saga_status status);
 void forward_send_data(struct machine *m, int16_t step, struct span data);
 
 /* ---- backward.c ---- */
 
 void backward_turn(struct machine *m, enum saga_cause cause, int16_t step);
+void backward_cause(struct machine *m, enum saga_cause cause, int16_t step); /* the first wins */
 /* A cancel or a timeout: at once, or noted until the pivot is decided (S-18). */
 void backward_request(struct machine *m, enum saga_cause cause);
 bool backward_pivot_holds(const struct machine *m);

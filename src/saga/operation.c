@@ -22,7 +22,7 @@ struct span operation_key(const struct saga_definition *def, struct id saga_id, 
     return arena_printf(arena, "%s/%.*s/%s", id, SPAN_ARG(name), saga_phase_name(phase));
 }
 
-struct id operation_event_id(struct span key, uint16_t generation)
+struct id operation_event_id(struct span key, uint32_t generation)
 {
     char name[2 * SAGA_NAME_BYTES_MAX + ID_TEXT_SIZE];
     int length = snprintf(name, sizeof name, "%.*s#%u", SPAN_ARG(key), generation);
@@ -67,6 +67,16 @@ int64_t operation_deadline(const struct machine *m, int16_t step, enum saga_phas
     if (operation->last == SAGA_OUTCOME_IN_PROGRESS)
         return operation->due_ms;
     return operation->sent_ms + operation_timeout(m, step, phase);
+}
+
+void operation_handed_over(struct machine *m, int16_t step, enum saga_phase phase, int64_t at_ms)
+{
+    struct saga_operation *operation = machine_operation(m, step, phase);
+    int64_t lay_ms = (at_ms < m->now_ms ? at_ms : m->now_ms) - operation->sent_ms;
+    if (lay_ms <= 0)
+        return;
+    operation->sent_ms += lay_ms;
+    operation->first_sent_ms += lay_ms;
 }
 
 /* ---- sending ---- */
@@ -354,8 +364,13 @@ void operation_try_failed(struct machine *m, int16_t step, enum saga_phase phase
     operation->ever_unknown |= outcome == SAGA_OUTCOME_UNKNOWN;
     m->changed = true;
     if (outcome == SAGA_OUTCOME_TRANSIENT &&
-        code_is_final(retry_of(m, step, phase), operation->code))
-        outcome = operation->last = SAGA_OUTCOME_REJECTED;
+        code_is_final(retry_of(m, step, phase), operation->code)) {
+        outcome = SAGA_OUTCOME_REJECTED;
+        /* Its participant does not keep such a no: after an unknown try a new key could do it
+           twice, so a retry stays with this one (S-31). */
+        if (!operation->ever_unknown)
+            operation->last = SAGA_OUTCOME_REJECTED;
+    }
     if (phase == SAGA_PHASE_UNDO)
         undo_failed(m, step, outcome, retry_after_ms);
     else

@@ -37,9 +37,7 @@ static void cancel(struct machine *m)
                        SPAN_LIT("the pivot is passed: the saga can only go forward"),
                        SPAN_LIT("retry or complete the step it stands at, or close the saga"));
     } else if (state->status == SAGA_STATUS_PENDING) {
-        state->cause = SAGA_CAUSE_CANCEL;
-        state->cause_code = span_of(saga_cause_name(SAGA_CAUSE_CANCEL));
-        state->cause_reason = machine_keep(m, m->event->reason);
+        backward_cause(m, SAGA_CAUSE_CANCEL, SAGA_STEP_NONE);
         machine_end(m, SAGA_STATUS_COMPENSATED);
     } else if (state->status == SAGA_STATUS_RUNNING) {
         backward_request(m, SAGA_CAUSE_CANCEL);
@@ -70,10 +68,12 @@ static void close_saga(struct machine *m)
     } else {
         state->closing = true;
         m->changed = true;
-        if (state->status == SAGA_STATUS_RUNNING)
+        if (state->status == SAGA_STATUS_RUNNING) {
             backward_turn(m, SAGA_CAUSE_CLOSE, SAGA_STEP_NONE);
-        else if (state->status == SAGA_STATUS_PENDING)
+        } else if (state->status == SAGA_STATUS_PENDING) {
+            backward_cause(m, SAGA_CAUSE_CLOSE, SAGA_STEP_NONE);
             machine_end(m, SAGA_STATUS_FAILED);
+        }
     }
 }
 
@@ -98,19 +98,19 @@ static bool may_retry(const struct machine *m, int16_t step, enum saga_phase *ph
     }
 }
 
-static bool blocked_group(const struct machine *m, int16_t step)
+static bool waits_for_a_person(const struct machine *m, int16_t step)
 {
     const struct saga_step_state *state = machine_step(m, step);
-    return m->state->status == SAGA_STATUS_RUNNING && state->status == SAGA_STEP_REJECTED &&
-           !state->passed_over;
+    return m->state->status == SAGA_STATUS_RUNNING && !state->passed_over &&
+           (state->status == SAGA_STEP_REJECTED || state->status == SAGA_STEP_IN_DOUBT);
 }
 
-/* After a rejection, which participants keep and repeat, only a new key can get another answer. */
+/* After a rejection, which participants keep and repeat, only a new key can get another answer.
+   That a try of the one before was unknown stays so: the step may have been done by it. */
 static void renew_operation(struct saga_operation *operation)
 {
     operation->number++;
     operation->last = SAGA_OUTCOME_NONE;
-    operation->ever_unknown = false;
     operation->late_noted = false;
     operation->contradicted = false;
 }
@@ -130,6 +130,7 @@ static void retry_step(struct machine *m, int16_t step, enum saga_phase phase, s
         operation->data_is_input = false;
     }
     state->ended_ms = 0;
+    state->by_operator = false;
     if (sent_before || !span_is_none(data)) {
         operation_send_or_hold(m, step, phase);
         return;
@@ -145,6 +146,10 @@ static bool data_may_change(struct machine *m, int16_t step, enum saga_phase pha
     const struct saga_operation *operation = machine_operation(m, step, phase);
     json_t *value;
     struct json_problem problem;
+    if (machine_def(m, step)->kind != SAGA_KIND_DO) {
+        not_allowed(m, "only the data of a `do` can be changed");
+        return false;
+    }
     if (operation->ever_unknown) {
         not_allowed(m, "with other data it could take effect twice, as its outcome is not known");
         return false;
@@ -160,7 +165,7 @@ static void retry_one(struct machine *m, int16_t step)
 {
     enum saga_phase phase;
     struct span data = m->event->operator_.data;
-    if (!may_retry(m, step, &phase) && !blocked_group(m, step))
+    if (!may_retry(m, step, &phase) && !waits_for_a_person(m, step))
         not_allowed(m, arena_printf(m->arena, "the step is %s",
                                     saga_step_status_name(machine_step(m, step)->status))
                            .ptr);
@@ -181,7 +186,7 @@ static void retry_all(struct machine *m)
     bool blocked = saga_blocked(m->def, m->state).reason != SAGA_ATTENTION_NONE;
     for (int16_t i = 1; i < (int16_t)m->def->step_count; i++) {
         enum saga_phase phase = SAGA_PHASE_DO;
-        bool may = may_retry(m, i, &phase) || blocked_group(m, i);
+        bool may = may_retry(m, i, &phase) || waits_for_a_person(m, i);
         if (may && (!blocked || is_blocked(m, i)))
             retry_step(m, i, phase, SPAN_NONE);
     }
@@ -213,7 +218,7 @@ static bool do_is_decidable(const struct machine *m, int16_t step)
     const struct saga_step_state *state = machine_step(m, step);
     enum saga_step_kind kind = machine_def(m, step)->kind;
     if (kind == SAGA_KIND_WAIT)
-        return state->status == SAGA_STEP_SENT;
+        return state->status == SAGA_STEP_SENT || waits_for_a_person(m, step);
     if (kind != SAGA_KIND_DO)
         return false;
     if (saga_step_open(state->status))
@@ -221,7 +226,7 @@ static bool do_is_decidable(const struct machine *m, int16_t step)
     if (state->passed_over)
         return false;
     if (m->state->status == SAGA_STATUS_RUNNING)
-        return state->status == SAGA_STEP_REJECTED || state->status == SAGA_STEP_IN_DOUBT;
+        return waits_for_a_person(m, step);
     return state->status == SAGA_STEP_IN_DOUBT && state->effect != SAGA_STEP_NO_EFFECT;
 }
 
@@ -250,6 +255,15 @@ static void complete(struct machine *m, int16_t step)
     operation_succeeded(m, step, SAGA_PHASE_DO, m->event->operator_.data);
 }
 
+/* What was handed over and has no answer may be carried out, whatever a person says (S-31). */
+static void leave_unanswered(struct machine *m, int16_t step)
+{
+    struct saga_operation *operation = machine_operation(m, step, SAGA_PHASE_DO);
+    if (machine_step(m, step)->status == SAGA_STEP_SENT &&
+        machine_row(m, operation->event_id) == MACHINE_ROW_GONE)
+        operation->ever_unknown = true;
+}
+
 static void fail(struct machine *m, int16_t step)
 {
     struct span code = m->event->operator_.code;
@@ -257,15 +271,18 @@ static void fail(struct machine *m, int16_t step)
                       span_is_none(code) ? SPAN_LIT("failed_by_operator") : code,
                       span_is_none(m->event->operator_.message) ? m->event->reason
                                                                 : m->event->operator_.message);
+    leave_unanswered(m, step);
     operation_try_failed(m, step, SAGA_PHASE_DO, SAGA_OUTCOME_REJECTED, 0);
 }
 
 static void skip(struct machine *m, int16_t step)
 {
     struct saga_step_state *state = machine_step(m, step);
-    bool wait = machine_def(m, step)->kind == SAGA_KIND_WAIT;
-    if (!wait && saga_step_open(state->status))
+    if (machine_def(m, step)->kind == SAGA_KIND_DO && saga_step_open(state->status)) {
+        leave_unanswered(m, step);
         operation_close(m, step);
+    }
+    forward_skip_children(m, step);
     state->status = SAGA_STEP_SKIPPED;
     state->passed_over = true;
     state->ended_ms = m->now_ms;
@@ -327,6 +344,8 @@ static bool decidable(const struct machine *m, int16_t step, enum saga_action ac
         return false;
     if (action == SAGA_ACTION_FAIL && machine_def(m, step)->kind == SAGA_KIND_WAIT)
         return false;
+    if (action == SAGA_ACTION_SKIP && waits_for_a_person(m, step))
+        return true;
     return do_is_decidable(m, step);
 }
 

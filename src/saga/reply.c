@@ -12,10 +12,9 @@ static bool older_generation(const struct machine *m, int16_t step, enum saga_ph
     const struct saga_operation *operation = machine_operation(m, step, phase);
     for (uint16_t number = operation->number; number >= 1; number--) {
         struct span key = operation_key(m->def, m->state->id, step, phase, number, m->arena);
-        for (uint16_t back = 0; back < operation->generation && back < GENERATIONS_LOOKED_BACK_MAX;
+        for (uint32_t back = 0; back < operation->generation && back < GENERATIONS_LOOKED_BACK_MAX;
              back++) {
-            uint16_t generation = (uint16_t)(operation->generation - back);
-            if (id_equal(operation_event_id(key, generation), command_id)) {
+            if (id_equal(operation_event_id(key, operation->generation - back), command_id)) {
                 *older_number = number != operation->number;
                 return true;
             }
@@ -82,32 +81,55 @@ static void contradiction(struct machine *m, const struct found_operation *found
 
 static void settle(struct machine *m, const struct found_operation *found)
 {
-    enum saga_step_status status = machine_step(m, found->step)->status;
-    if (status == SAGA_STEP_SENT || status == SAGA_STEP_UNDO_SENT)
+    struct saga_step_state *state = machine_step(m, found->step);
+    if (state->status == SAGA_STEP_SENT || state->status == SAGA_STEP_UNDO_SENT)
         operation_settle_row(m, found->step, found->phase);
+    if (state->status == SAGA_STEP_UNDO_PARKED)
+        state->status = SAGA_STEP_UNDO_WAITING;
     operation_succeeded(m, found->step, found->phase, m->event->reply.data);
 }
 
-/* The undo may have begun: then it is on its way, whatever this ok says (S-14). */
+/* The step is closed, and what it did is still open: a person is waited for (S-4), or its undo is
+   not committed yet (S-14). Once it is, it is on its way, whatever this ok says. */
+static bool ok_still_counts(const struct machine *m, int16_t step)
+{
+    const struct saga_step_state *state = machine_step(m, step);
+    bool possible = state->effect == SAGA_STEP_POSSIBLE_EFFECT;
+    if (saga_status_terminal(m->state->status))
+        return false;
+    switch ((int)state->status) {
+    case SAGA_STEP_REJECTED:
+    case SAGA_STEP_IN_DOUBT:
+        if (m->state->status == SAGA_STATUS_RUNNING && !state->passed_over)
+            return state->operation[SAGA_PHASE_DO].given_up;
+        return possible;
+    case SAGA_STEP_UNDO_WAITING:
+    case SAGA_STEP_UNDO_PARKED:
+        return possible && state->operation[SAGA_PHASE_UNDO].generation == 0;
+    default:
+        return false;
+    }
+}
+
+/* Of an operation that was replaced after it had been unknown once, nobody can tell any more. */
+static bool was_definite_no(const struct machine *m, const struct found_operation *found)
+{
+    const struct saga_step_state *state = machine_step(m, found->step);
+    const struct saga_step_def *def = machine_def(m, found->step);
+    if (def->readonly || def->undo_none)
+        return false;
+    return found->older_number ? !state->operation[SAGA_PHASE_DO].ever_unknown
+                               : state->effect == SAGA_STEP_NO_EFFECT;
+}
+
 static void late_ok_of_do(struct machine *m, const struct found_operation *found)
 {
-    struct saga_step_state *state = machine_step(m, found->step);
-    struct saga_operation *operation = &state->operation[SAGA_PHASE_DO];
-    bool given_up = operation->given_up && !found->older_number;
-    bool ended_in_doubt =
-        state->effect == SAGA_STEP_POSSIBLE_EFFECT &&
-        (state->status == SAGA_STEP_IN_DOUBT || state->status == SAGA_STEP_REJECTED);
-    bool waited_for = state->status == SAGA_STEP_REJECTED &&
-                      m->state->status == SAGA_STATUS_RUNNING && !state->passed_over;
-    const struct saga_step_def *def = machine_def(m, found->step);
-    bool has_effect_none =
-        state->effect == SAGA_STEP_NO_EFFECT && !def->readonly && !def->undo_none;
-    if (!saga_status_terminal(m->state->status) && given_up && (ended_in_doubt || waited_for))
+    if (!found->older_number && ok_still_counts(m, found->step))
         settle(m, found);
-    else if (has_effect_none)
+    else if (was_definite_no(m, found))
         contradiction(m, found);
     else
-        late(m, operation);
+        late(m, machine_operation(m, found->step, SAGA_PHASE_DO));
 }
 
 static void ok(struct machine *m, const struct found_operation *found)
@@ -141,8 +163,7 @@ static bool waits_for_answer(const struct machine *m, const struct found_operati
     if (!found->newest)
         return false;
     if (state->status == sent)
-        return outcome != SAGA_OUTCOME_UNKNOWN || m->event->reply.from_owner ||
-               operation->last == SAGA_OUTCOME_IN_PROGRESS;
+        return outcome != SAGA_OUTCOME_UNKNOWN || m->event->reply.from_owner;
     if (operation->last != SAGA_OUTCOME_UNKNOWN || outcome != SAGA_OUTCOME_REJECTED)
         return false;
     /* S-18: a pivot that was given up on is asked about until there is a definite answer. */
@@ -179,6 +200,16 @@ static void in_progress(struct machine *m, const struct found_operation *found)
     operation->due_ms = due_ms < latest_ms ? due_ms : latest_ms;
 }
 
+static void not_ok(struct machine *m, const struct found_operation *found)
+{
+    if (m->event->reply.handed_ms)
+        operation_handed_over(m, found->step, found->phase, m->event->reply.handed_ms);
+    if (m->event->reply.outcome == SAGA_OUTCOME_IN_PROGRESS)
+        in_progress(m, found);
+    else
+        failed(m, found);
+}
+
 static const char *entry_type(enum saga_phase phase, enum saga_outcome outcome)
 {
     static const char *const TYPES[2][6] = {
@@ -204,8 +235,6 @@ void event_reply(struct machine *m)
         ok(m, &found);
     else if (!waits_for_answer(m, &found))
         late(m, operation);
-    else if (m->event->reply.outcome == SAGA_OUTCOME_IN_PROGRESS)
-        in_progress(m, &found);
     else
-        failed(m, &found);
+        not_ok(m, &found);
 }

@@ -95,14 +95,25 @@ static void tell_failing(struct saga_telling *telling, int16_t step, bool undo, 
     telling->undoing = undo;
 }
 
+/* Somebody who answered an earlier try may be silent now. */
 static void tell_unanswered(struct saga_telling *telling, int16_t step,
                             const struct saga_operation *operation)
 {
+    int64_t since_ms = operation->last == SAGA_OUTCOME_TRANSIENT && !operation->no_consumer
+                           ? operation->sent_ms
+                           : operation->first_sent_ms;
     telling->no_consumer |= operation->no_consumer;
-    if (telling->unanswered_since_ms && telling->unanswered_since_ms <= operation->first_sent_ms)
+    if (telling->unanswered_since_ms && telling->unanswered_since_ms <= since_ms)
         return;
-    telling->unanswered_since_ms = operation->first_sent_ms;
+    telling->unanswered_since_ms = since_ms;
     telling->unanswered_step = step;
+}
+
+static bool is_unanswered(enum saga_step_status status, const struct saga_operation *operation)
+{
+    bool sent = status == SAGA_STEP_SENT || status == SAGA_STEP_UNDO_SENT;
+    return operation->last == SAGA_OUTCOME_NONE || operation->last == SAGA_OUTCOME_UNKNOWN ||
+           operation->no_consumer || (sent && operation->last == SAGA_OUTCOME_TRANSIENT);
 }
 
 struct saga_telling saga_telling(const struct saga_definition *def, const struct saga_state *state)
@@ -123,8 +134,7 @@ struct saga_telling saga_telling(const struct saga_definition *def, const struct
             operation->last == SAGA_OUTCOME_TRANSIENT || operation->last == SAGA_OUTCOME_UNKNOWN;
         if (failed && (undo || def->steps[i].behind_pivot))
             tell_failing(&telling, i, undo, operation->first_sent_ms);
-        if (operation->last == SAGA_OUTCOME_NONE || operation->last == SAGA_OUTCOME_UNKNOWN ||
-            operation->no_consumer)
+        if (is_unanswered(step->status, operation))
             tell_unanswered(&telling, i, operation);
     }
     return telling;

@@ -79,7 +79,7 @@ enum saga_outcome {
    it from number 2 on (S-31). */
 struct saga_operation {
     uint16_t number;        /* 1, and one more with each new operation an operator starts */
-    uint16_t generation;    /* of the newest command; 0: none yet */
+    uint32_t generation;    /* of the newest command; 0: none yet */
     uint32_t tries;         /* counted against the policy; an operator's retry starts anew */
     uint32_t sendings;      /* hand-overs so far as far as known; retryCount of the next is this */
     enum saga_outcome last; /* outcome of the newest try that ended */
@@ -143,6 +143,7 @@ struct saga_state {
     bool paused;
     bool cancel_requested; /* noted, waits for the pivot (S-18) */
     bool timeout_noted;    /* likewise */
+    bool timeout_first;    /* before the cancel */
     bool closing;          /* an operator's close: ends `failed` (S-31) */
     bool waived;           /* an undo was waived: ends `failed` (S-15) */
     enum saga_cause cause;

@@ -42,6 +42,14 @@ void machine_about(struct machine *m, int16_t step, enum saga_phase phase)
     m->out->attempt = machine_operation(m, step, phase)->tries;
 }
 
+void machine_note(struct machine *m, struct span note)
+{
+    struct span before = m->out->note;
+    m->out->note = span_is_none(before)
+                       ? arena_copy(m->arena, note)
+                       : arena_printf(m->arena, "%.*s; %.*s", SPAN_ARG(before), SPAN_ARG(note));
+}
+
 enum machine_row machine_row(const struct machine *m, struct id event_id)
 {
     enum saga_event_type type = m->event->type;
@@ -60,7 +68,7 @@ static void take_hold(struct machine *m)
     const struct saga_state *state = m->state;
     if (state->status != SAGA_STATUS_RUNNING || state->committed || backward_pivot_holds(m))
         return;
-    if (state->cancel_requested)
+    if (state->cancel_requested && !state->timeout_first)
         backward_turn(m, SAGA_CAUSE_CANCEL, SAGA_STEP_NONE);
     else if (state->timeout_noted)
         backward_turn(m, SAGA_CAUSE_TIMEOUT, SAGA_STEP_NONE);

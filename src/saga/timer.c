@@ -174,7 +174,7 @@ void event_handed_over(struct machine *m)
         return;
     struct saga_operation *operation = machine_operation(m, found.step, found.phase);
     machine_about(m, found.step, found.phase);
-    operation->sent_ms = m->now_ms;
+    operation_handed_over(m, found.step, found.phase, m->now_ms);
     operation->due_ms = m->now_ms + operation_timeout(m, found.step, found.phase);
 }
 
@@ -201,7 +201,7 @@ void event_adopted(struct machine *m)
         operation_close(m, found.step);
         return;
     }
-    operation->sent_ms = m->now_ms;
+    operation_handed_over(m, found.step, found.phase, m->now_ms);
     operation->due_ms = m->now_ms + operation_timeout(m, found.step, found.phase);
     struct saga_effect *effect = machine_effect(m, SAGA_EFFECT_ADOPT, found.step, found.phase);
     effect->event_id = operation->event_id;

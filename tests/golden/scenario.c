@@ -94,7 +94,7 @@ static bool command_of(struct scenario *s, struct span name, struct id *out)
     *out = operation->event_id;
     if (generation)
         *out = operation_event_id(operation_key(s->def, s->state.id, step, phase, 1, s->arena),
-                                  (uint16_t)generation);
+                                  generation);
     return true;
 }
 
@@ -103,14 +103,19 @@ static const char *reply(struct scenario *s, struct span outcome, struct span re
 {
     struct span step = word(&rest);
     event->type = SAGA_EVENT_REPLY;
-    event->reply.from_owner = true;
+    event->reply.from_owner = !s->from_others;
+    event->reply.handed_ms = s->handed_ms;
+    s->handed_ms = 0;
     if (!saga_outcome_from(outcome, &event->reply.outcome) ||
         !command_of(s, step, &event->reply.command_id))
         return "BAD LINE: no such event or step";
-    if (event->reply.outcome == SAGA_OUTCOME_OK)
+    if (event->reply.outcome == SAGA_OUTCOME_OK) {
         event->reply.data = rest.len ? rest : SPAN_NONE;
-    else
-        event->reply.code = rest.len ? rest : SPAN_LIT("some_code");
+        return NULL;
+    }
+    event->reply.code = rest.len ? word(&rest) : SPAN_LIT("some_code");
+    if (span_is(word(&rest), "after") && !duration_parse(rest, &event->reply.retry_after_ms))
+        return "BAD LINE: not a duration";
     return NULL;
 }
 
@@ -172,6 +177,94 @@ static const char *parse(struct scenario *s, struct span line, struct saga_event
                                              : operator_(verb, rest, event);
 }
 
+/* ---- questions ---- */
+
+static const char *show_saga(struct scenario *s)
+{
+    struct text out;
+    struct saga_need need = saga_blocked(s->def, &s->state);
+    text_init(&out, s->arena);
+    text_printf(&out, "%s%s%s", saga_status_name(s->state.status), s->state.paused ? " paused" : "",
+                s->state.committed ? " committed" : "");
+    if (s->state.cause)
+        text_printf(&out, ", cause %s", saga_cause_name(s->state.cause));
+    if (s->state.cause_code.len)
+        text_printf(&out, ", code %.*s", SPAN_ARG(s->state.cause_code));
+    if (need.reason)
+        text_printf(&out, ", attention %s %.*s", saga_attention_name(need.reason),
+                    SPAN_ARG(s->def->steps[need.step].name));
+    if (s->state.output.len)
+        text_printf(&out, ", output %.*s", SPAN_ARG(s->state.output));
+    return text_span(&out).ptr;
+}
+
+static const char *show_step(struct scenario *s, struct span name)
+{
+    struct text out;
+    int16_t at = saga_definition_find(s->def, name);
+    if (at == SAGA_STEP_NONE)
+        return "BAD LINE: no such step";
+    const struct saga_step_state *step = &s->state.steps[at];
+    text_init(&out, s->arena);
+    text_printf(&out, "%s, effect %s%s", saga_step_status_name(step->status),
+                saga_effect_name(step->effect), step->passed_over ? ", passed over" : "");
+    for (int phase = SAGA_PHASE_DO; phase <= SAGA_PHASE_UNDO; phase++) {
+        const struct saga_operation *operation = &step->operation[phase];
+        if (operation->generation)
+            text_printf(&out, ", %s %u.%u", saga_phase_name((enum saga_phase)phase),
+                        operation->number, operation->generation);
+    }
+    if (step->output.len)
+        text_printf(&out, ", output %.*s", SPAN_ARG(step->output));
+    return text_span(&out).ptr;
+}
+
+/* The saga's id is left out of keys: it is the same in all of them. */
+static struct span short_key(struct span key)
+{
+    return key.len > ID_TEXT_SIZE ? (struct span){key.ptr + ID_TEXT_SIZE, key.len - ID_TEXT_SIZE}
+                                  : key;
+}
+
+static const char *show_sent(struct scenario *s)
+{
+    struct text out;
+    const char *between = "";
+    text_init(&out, s->arena);
+    for (size_t i = 0; i < s->sent.count; i++) {
+        const struct saga_command *command = s->sent.items[i].command;
+        if (command == NULL)
+            continue;
+        text_printf(&out, "%s%.*s %.*s #%u retry %u", between, SPAN_ARG(command->type),
+                    SPAN_ARG(short_key(command->idempotency_key)), command->generation,
+                    command->retry_count);
+        if (command->undoes.len)
+            text_printf(&out, " undoes %.*s", SPAN_ARG(short_key(command->undoes)));
+        text_printf(&out, "%s %.*s", command->in_doubt ? " in doubt" : "", SPAN_ARG(command->data));
+        between = "; ";
+    }
+    return *between ? text_span(&out).ptr : "nothing";
+}
+
+static const char *show_wake(struct scenario *s)
+{
+    int64_t wake_ms = saga_wake_ms(s->def, &s->state);
+    if (wake_ms == 0)
+        return "never";
+    return arena_printf(s->arena, "in %lld ms", (long long)(wake_ms - s->now_ms)).ptr;
+}
+
+/* NULL: the line is no question. */
+static const char *answer(struct scenario *s, struct span line)
+{
+    struct span verb = word(&line);
+    if (span_is(verb, "show"))
+        return line.len ? show_step(s, line) : show_saga(s);
+    if (span_is(verb, "sent"))
+        return show_sent(s);
+    return span_is(verb, "wakes") ? show_wake(s) : NULL;
+}
+
 /* ---- checks ---- */
 
 static const char *check_stored_form(struct scenario *s)
@@ -221,11 +314,16 @@ static bool set_the_scene(struct scenario *s, struct span line, const char **pro
                                           : SCENARIO_ROWS_OWNED;
         return true;
     }
-    if (!span_is(verb, "later"))
+    if (span_is(verb, "from_others"))
+        return s->from_others = true;
+    if (span_is(verb, "sent_now"))
+        return (s->handed_ms = s->now_ms) != 0;
+    bool back = span_is(verb, "earlier");
+    if (!back && !span_is(verb, "later"))
         return false;
     if (!duration_parse(rest, &by_ms))
         *problem = "BAD LINE: not a duration";
-    s->now_ms += by_ms;
+    s->now_ms += back ? -by_ms : by_ms;
     return true;
 }
 
@@ -234,9 +332,16 @@ const char *scenario_play(struct scenario *s, struct span line)
     char trace[LINE_BYTES];
     struct saga_transition transition;
     struct saga_event event = {.saga_id = s->state.id};
+    struct span asked = line;
     const char *problem;
     if (set_the_scene(s, line, &problem))
         return problem;
+    problem = answer(s, line);
+    if (problem)
+        return problem;
+    bool dry = span_is(word(&asked), "dry");
+    if (dry)
+        line = asked;
     problem = parse(s, line, &event);
     if (problem)
         return problem;
@@ -246,7 +351,9 @@ const char *scenario_play(struct scenario *s, struct span line)
     show_rows(s, &event);
     saga_step(s->def, &s->state, &event, s->arena, &transition);
     saga_transition_print(trace, sizeof trace, s->def, &event, &s->state, &transition);
-    if (transition.verdict == SAGA_APPLIED)
+    if (!dry)
+        s->sent = transition.effects;
+    if (transition.verdict == SAGA_APPLIED && !dry)
         problem = commit(s, &event, &transition);
     return problem ? problem : arena_copy(s->arena, span_of(trace)).ptr;
 }

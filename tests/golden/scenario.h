@@ -10,12 +10,15 @@
  *   ...
  *
  * Events: start [JSON] · start_in DURATION [JSON] · ok|rejected|transient|unknown|in_progress
- * STEP[!] [JSON or code] ("STEP!" is its undo; "STEP@2" answers generation 2) · later DURATION ·
- * due (a wake-up now) · timer (a wake-up when it is due) · lost (wake-up when due, rows are gone) ·
- * handed_over STEP · adopted STEP · cancel|pause|resume|retry|close · retry|complete|fail|skip|
- * undo_done|waive STEP [JSON]
- * Rows: "rows free" makes the rows of the next events free, "rows owned" ours, "rows gone" handed
- * over.
+ * STEP[!] [JSON or code] ("STEP!" is its undo; "STEP@2" answers generation 2) · later|earlier
+ * DURATION · due (a wake-up now) · timer (a wake-up when it is due) · lost (wake-up when due, rows
+ * are gone) · handed_over STEP · adopted STEP · cancel|pause|resume|retry|close ·
+ * retry|complete|fail|skip| undo_done|waive STEP [JSON] · dry EVENT (asked, and thrown away) A
+ * transient reply may end in "after DURATION": its Retry-After. Questions, which change nothing:
+ * show (the saga) · show STEP · wakes (when the next wake-up is due) · sent (the commands of the
+ * last transition). from_others: replies are not from the row's owner. sent_now: the next reply
+ * says that its command was handed over only now. Rows: "rows free" makes the rows of the next
+ * events free, "rows owned" ours, "rows gone" handed over.
  */
 #ifndef GOLDEN_SCENARIO_H
 #define GOLDEN_SCENARIO_H
@@ -35,6 +38,9 @@ struct scenario {
     struct saga_row outbox[SAGA_STEPS_MAX];
     size_t outbox_count;
     unsigned incoming;
+    bool from_others;         /* replies come from somebody who does not own the row */
+    int64_t handed_ms;        /* the next reply says so */
+    struct saga_effects sent; /* of the last transition */
 };
 
 void scenario_init(struct scenario *scenario, const struct saga_definition *def,
