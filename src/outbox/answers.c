@@ -8,6 +8,7 @@
 #include "outbox/internal.h"
 
 #define ANSWER_SPANS 5
+#define LATE_MS      1000 /* S-6: a hand-over later than this sets the deadline anew */
 
 static void keep_answer(struct held *held, const struct transport_answer *answer)
 {
@@ -56,15 +57,39 @@ void relay_answer(void *ctx, const struct store_row *row, const struct transport
     pthread_mutex_unlock(&relay->mutex);
 }
 
+/* An answer that can't be committed became a dead letter; its saga takes it as unknown (S-8), else
+   it would wait for ever for a row that nobody sends. */
+static void take_as_unknown(struct outbox_relay *relay, struct held *held)
+{
+    held->unusable = true;
+    held->answer = (struct transport_answer){
+        .outcome = SAGA_OUTCOME_UNKNOWN,
+        .reply_id = held->answer.reply_id,
+        .code = SPAN_LIT("bad_reply"),
+        .message = SPAN_LIT("the answer can't be stored"),
+    };
+    held_push(&relay->answered, held);
+    relay->work = true;
+    pthread_cond_signal(&relay->wake);
+}
+
 /* The engine has it: committed, or sure never to be. */
 static void on_done(void *ctx, const struct engine_result *result)
 {
     struct held *held = ctx;
     struct outbox_relay *relay = held->relay;
-    (void)result;
     pthread_mutex_lock(&relay->mutex);
-    held_forget(relay, held);
+    if (result && result->err == ERR_BROKEN && !held->unusable)
+        take_as_unknown(relay, held);
+    else
+        held_forget(relay, held);
     pthread_mutex_unlock(&relay->mutex);
+}
+
+/* Nothing to tell of a hand-over in time. */
+static int64_t late_ms(const struct held *held)
+{
+    return held->handed_ms - held->row.created_ms > LATE_MS ? held->handed_ms : 0;
 }
 
 static enum err submit(struct outbox_relay *relay, struct held *held)
@@ -81,6 +106,7 @@ static enum err submit(struct outbox_relay *relay, struct held *held)
     event.reply.message = answer->message;
     event.reply.data = answer->data;
     event.reply.retry_after_ms = answer->retry_after_ms;
+    event.reply.handed_ms = late_ms(held);
     event.reply.no_consumer = answer->no_consumer;
     event.reply.from_owner = true;
     struct engine_submission ask = {.event = &event, .done = on_done, .ctx = held};

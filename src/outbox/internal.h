@@ -26,7 +26,9 @@ struct participant;
 struct held {
     struct store_row row;
     enum held_status status;
-    bool settled; /* its operation has ended: not to be sent, if it was not */
+    bool settled;      /* its operation has ended: not to be sent, if it was not */
+    bool unusable;     /* its answer could not be committed: it was told as unknown instead */
+    int64_t handed_ms; /* when it was given to the transport, database time */
     struct participant *participant;
     struct outbox_relay *relay;
     struct held *same_bucket;

@@ -40,6 +40,14 @@ void relay_hold(struct outbox_relay *relay, const struct store_row *rows, size_t
     pthread_mutex_unlock(&relay->mutex);
 }
 
+/* At the next turn, whenever that is: the database may be away for long. */
+static void ask_to_take_up(struct outbox_relay *relay)
+{
+    pthread_mutex_lock(&relay->mutex);
+    relay->take_up = true;
+    pthread_mutex_unlock(&relay->mutex);
+}
+
 /* After a commit with an unknown end, rows of ours may stand in the table only. */
 bool relay_take_up_if_asked(struct outbox_relay *relay)
 {
@@ -56,7 +64,7 @@ bool relay_take_up_if_asked(struct outbox_relay *relay)
         err = store_rows_of(relay->session, relay->options.daemon, OUTBOX_ROWS_MAX, &relay->arena,
                             &rows, &count);
     if (err) {
-        outbox_relay_take_up(relay);
+        ask_to_take_up(relay);
         return false;
     }
     relay_hold(relay, rows, count, false);
@@ -79,8 +87,10 @@ bool relay_poll_free(struct outbox_relay *relay)
     if (!err)
         err = store_take_free(relay->session, relay->options.daemon, relay->unmatched,
                               relay->unmatched_count, STORE_DUE_MAX, &relay->arena, &rows, &count);
-    if (err)
+    if (err) { /* they may be ours all the same, and nobody else sends them then */
+        ask_to_take_up(relay);
         return false;
+    }
     relay_hold(relay, rows, count, false);
     return count > 0;
 }
@@ -129,8 +139,9 @@ static void not_taken(struct outbox_relay *relay, struct held *held)
  */
 static bool send_one(struct outbox_relay *relay, struct held *held)
 {
+    held->handed_ms = clock_now_ms(relay->options.clock);
     struct transport_sending sending = {
-        .now_ms = clock_now_ms(relay->options.clock),
+        .now_ms = held->handed_ms,
         .reply_to = relay->options.reply_to,
     };
     struct span labels[] = {held->row.type, SPAN_LIT("sagad")};

@@ -28,6 +28,11 @@ static const char LONELY[] = "saga: lonely\n"
                              "steps:\n"
                              "  - {name: shout, do: nobody.there.listens}\n";
 
+static const char PATIENT[] =
+    "saga: patient\n"
+    "steps:\n"
+    "  - {name: reserve, do: stock.item.reserve, retry: {attempts: 9, delay: 1s, within: 1m}}\n";
+
 static const struct config_participant PARTICIPANTS[] = {
     {.match = SPAN_LIT("stock.*"), .in_flight_max = IN_FLIGHT_MAX},
     {.match = SPAN_LIT("pay.*"), .in_flight_max = IN_FLIGHT_MAX},
@@ -100,6 +105,7 @@ static void world_with(struct transport *transport, unsigned queue_events)
     world_init(&world, &(struct world_options){.daemons = 1, .queue_events = queue_events});
     world_define(&world, ORDER);
     world_define(&world, LONELY);
+    world_define(&world, PATIENT);
     struct world_daemon *daemon = &world.daemons[0];
     struct outbox_options options = {
         .store = world.store,
@@ -279,6 +285,96 @@ static void what_a_lost_commit_wrote_is_taken_up_and_sent(void **state)
     start("order");
     pass(5000);
     assert_int_equal(post.sent_count, 1);
+}
+
+static struct store_ops faulty;
+static const struct store_ops *sound;
+static unsigned faults;
+
+static enum err lose_taken(struct store_session *session, struct id daemon, const struct span *skip,
+                           size_t skip_count, size_t max, struct arena *arena,
+                           struct store_row **out, size_t *out_count)
+{
+    enum err err = sound->take_free(session, daemon, skip, skip_count, max, arena, out, out_count);
+    if (faults == 0 || *out_count == 0)
+        return err;
+    faults--;
+    return ERR_UNAVAILABLE;
+}
+
+static void let_go_of(struct store_row row)
+{
+    struct store_session *session = NULL;
+    struct store_row_key key = {row.saga_id, row.event_id};
+    assert_int_equal(store_session_open(world.store, &session), ERR_OK);
+    assert_int_equal(store_let_go(session, world.daemons[0].id, &key, 1), ERR_OK);
+    store_session_close(session);
+}
+
+static void free_rows_that_were_taken_and_never_came_are_taken_up_I_6(void **state)
+{
+    (void)state;
+    world.daemons[0].relay.rows = NULL;
+    start("order");
+    world.daemons[0].relay.rows = outbox_relay_rows;
+    let_go_of(stored());
+    faulty = *(sound = world.store->ops);
+    faulty.take_free = lose_taken;
+    faults = 1;
+    world.store->ops = &faulty;
+    pass(3 * OUTBOX_POLL_MS);
+    world.store->ops = sound;
+    assert_int_equal(faults, 0);
+    assert_int_equal(post.sent_count, 1);
+}
+
+static enum err refuse_poison(struct store_session *session, const struct store_batch *batch)
+{
+    for (size_t i = 0; i < batch->entry_count; i++) {
+        const struct span entry = batch->entries[i].entry;
+        if (memmem(entry.ptr, entry.len, "poison", 6))
+            return ERR_BROKEN;
+    }
+    return sound->commit(session, batch);
+}
+
+static void an_answer_that_can_not_be_committed_is_unknown_S_8(void **state)
+{
+    (void)state;
+    struct id id = start("order");
+    faulty = *(sound = world.store->ops);
+    faulty.commit = refuse_poison;
+    world.store->ops = &faulty;
+    turn();
+    answer_next(&(struct transport_answer){.outcome = SAGA_OUTCOME_OK,
+                                           .data = SPAN_LIT("{\"a\": \"poison\"}")});
+    turn();
+    assert_int_equal(world_view(&world).dead_letter_count, 1);
+    pass(3000);
+    assert_int_equal(post.sent_count, 2);
+    assert_true(id_equal(post.sent[0], post.sent[1]));
+    while (post.open_count) {
+        answer_next(&OK);
+        turn();
+    }
+    world.store->ops = sound;
+    assert_status(id, "completed");
+}
+
+static void a_late_hand_over_spends_no_within_S_6(void **state)
+{
+    (void)state;
+    start("patient");
+    post.room = 0;
+    turn();
+    pass(100000);
+    post.room = SENT_MAX;
+    turn();
+    answer_next(
+        &(struct transport_answer){.outcome = SAGA_OUTCOME_TRANSIENT, .code = SPAN_LIT("busy")});
+    turn();
+    pass(5000);
+    assert_int_equal(post.sent_count, 2);
 }
 
 /* ---- limits ---- */
@@ -555,6 +651,9 @@ int main(void)
         RELAY(a_transient_failure_is_sent_again_when_its_time_has_come),
         RELAY(a_row_that_is_held_is_not_sent_twice),
         RELAY(what_a_lost_commit_wrote_is_taken_up_and_sent),
+        RELAY(free_rows_that_were_taken_and_never_came_are_taken_up_I_6),
+        RELAY(an_answer_that_can_not_be_committed_is_unknown_S_8),
+        RELAY(a_late_hand_over_spends_no_within_S_6),
         RELAY(a_participant_gets_no_more_than_it_takes_at_once),
         RELAY(a_transport_that_is_full_gets_the_rest_later_in_order),
         cmocka_unit_test_setup_teardown(a_full_engine_gets_the_answer_at_a_later_turn, begin_small,
