@@ -8,88 +8,6 @@
 #include "engine/internal.h"
 
 #include "base/assert.h"
-#include "base/text.h"
-
-/* ---- dead letters ---- */
-
-/* What a person needs to see what it was, and to send it again. */
-static struct span event_json(const struct saga_event *event, struct arena *arena)
-{
-    char id[ID_TEXT_SIZE];
-    struct text text;
-    text_init(&text, arena);
-    text_json_open(&text, '{');
-    text_json_key(&text, "sagaId");
-    text_json_string(&text, id_format(event->saga_id, id));
-    if (event->type == SAGA_EVENT_REPLY) {
-        text_json_key(&text, "causationId");
-        text_json_string(&text, id_format(event->reply.command_id, id));
-        text_json_key(&text, "outcome");
-        text_json_string(&text, span_of(saga_outcome_name(event->reply.outcome)));
-        text_json_key(&text, "code");
-        text_json_string(&text, event->reply.code);
-        text_json_key(&text, "message");
-        text_json_string(&text, event->reply.message);
-        text_json_key(&text, "data");
-        text_json_raw(&text, event->reply.data);
-    } else if (event->type == SAGA_EVENT_START) {
-        text_json_key(&text, "key");
-        text_json_string(&text, event->start.key);
-        text_json_key(&text, "input");
-        text_json_raw(&text, event->start.input);
-    } else if (event->type == SAGA_EVENT_OPERATOR) {
-        text_json_key(&text, "action");
-        text_json_string(&text, span_of(saga_action_name(event->operator_.action)));
-        text_json_key(&text, "step");
-        text_json_string(&text, event->operator_.step);
-        text_json_key(&text, "data");
-        text_json_raw(&text, event->operator_.data);
-    }
-    text_json_close(&text, '}');
-    return text_span(&text);
-}
-
-struct span engine_event_type(const struct batch_event *event)
-{
-    const struct saga_transition *transition = event->transition;
-    if (event->item->event.type == SAGA_EVENT_REPLY && transition &&
-        transition->step > SAGA_STEP_ROOT) {
-        ASSERT(event->saga->definition != NULL);
-        const struct saga_step_def *step = &event->saga->definition->steps[transition->step];
-        return transition->phase == SAGA_PHASE_UNDO ? step->undo_type : step->type;
-    }
-    switch (event->item->event.type) {
-    case SAGA_EVENT_START:
-        return SPAN_LIT("saga.start");
-    case SAGA_EVENT_REPLY:
-        return SPAN_LIT("saga.reply");
-    case SAGA_EVENT_TIMER:
-        return SPAN_LIT("saga.timer");
-    case SAGA_EVENT_HANDED_OVER:
-        return SPAN_LIT("saga.handed_over");
-    case SAGA_EVENT_ADOPTED:
-        return SPAN_LIT("saga.adopted");
-    case SAGA_EVENT_OPERATOR:
-        return SPAN_LIT("saga.operator");
-    }
-    return SPAN_NONE;
-}
-
-static void add_dead_letter(struct batch *batch, const struct batch_event *event,
-                            struct span reason, struct span detail)
-{
-    struct store_dead_letter letter = {
-        .id = id_v7(batch->now_ms),
-        .at_ms = batch->now_ms,
-        .direction = SPAN_LIT("in"),
-        .reason = reason,
-        .event_type = engine_event_type(event),
-        .saga_id = event->item->event.saga_id,
-        .detail = detail,
-        .body = event_json(&event->item->event, batch->arena),
-    };
-    LIST_PUSH(batch->arena, &batch->dead_letters, letter);
-}
 
 /* An event that nobody sent is simply dropped: the poll makes it anew as long as it is needed. */
 static bool from_outside(const struct engine_item *item)
@@ -377,8 +295,8 @@ static void apply_effect(struct batch *batch, struct batch_event *event,
         free_business_key(batch, saga, &event->transition->next);
         break;
     case SAGA_EFFECT_DEAD_LETTER:
-        add_dead_letter(batch, event, SPAN_LIT("contradiction"),
-                        SPAN_LIT("an ok for an operation that was a definite no (S-7)"));
+        engine_letter_contradiction(
+            batch, event, SPAN_LIT("an ok for an operation that was a definite no (S-7)"));
         break;
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_TURN_BACK:
@@ -448,13 +366,13 @@ static void act_on_verdict(struct batch *batch, struct batch_event *event)
         break;
     case SAGA_UNMATCHED:
         doubt(batch, event->saga);
-        add_dead_letter(batch, event, SPAN_LIT("unmatched"),
-                        SPAN_LIT("a reply to a command that its saga never sent"));
+        engine_letter(batch, event, SPAN_LIT("unmatched"),
+                      SPAN_LIT("a reply to a command that its saga never sent"));
         break;
     case SAGA_CONTRADICTION:
         doubt(batch, event->saga);
-        add_dead_letter(batch, event, SPAN_LIT("contradiction"),
-                        SPAN_LIT("an ended saga is told of an effect that was denied before"));
+        engine_letter_contradiction(
+            batch, event, SPAN_LIT("an ended saga is told of an effect that was denied before"));
         break;
     case SAGA_LATE:
     case SAGA_REFUSED:
@@ -478,6 +396,48 @@ static bool is_expected(struct batch *batch, struct batch_event *event)
     return false;
 }
 
+/* ---- whose the row is (S-32) ---- */
+
+static const struct store_row_seen *row_seen(const struct batch_saga *saga, struct id event_id)
+{
+    bool there = false;
+    for (size_t i = 0; i < saga->rows.count; i++)
+        there |= id_equal(saga->rows.items[i].event_id, event_id);
+    for (size_t i = 0; there && i < saga->rows_seen.count; i++) {
+        if (id_equal(saga->rows_seen.items[i].event_id, event_id))
+            return &saga->rows_seen.items[i];
+    }
+    return NULL;
+}
+
+/* A relay that was believed dead may still tell of a row that is another's by now. Without a row
+   nobody's silence counts, but the participant's own word does. */
+static void know_owner(const struct batch *batch, struct batch_event *event)
+{
+    struct engine_item *item = event->item;
+    if (item->event.type != SAGA_EVENT_REPLY || item->event.reply.outcome != SAGA_OUTCOME_UNKNOWN)
+        return;
+    const struct store_row_seen *row = row_seen(event->saga, item->event.reply.command_id);
+    item->event.reply.from_owner =
+        row ? item->from_relay && id_equal(row->owner, batch->engine->options.daemon)
+            : !item->from_relay;
+}
+
+/* Not if another daemon was faster, or the owner's heart beats again. */
+static bool is_orphan(const struct batch_event *event)
+{
+    const struct engine_item *item = event->item;
+    const struct store_row_seen *row = row_seen(event->saga, item->event.row.command_id);
+    return row && !row->owner_alive && id_equal(row->owner, item->row.owner);
+}
+
+static bool may_apply(struct batch *batch, struct batch_event *event)
+{
+    if (event->item->event.type == SAGA_EVENT_ADOPTED)
+        return is_orphan(event);
+    return event->saga->state == NULL || is_expected(batch, event);
+}
+
 static void step(struct batch *batch, struct batch_event *event)
 {
     struct engine_item *item = event->item;
@@ -489,6 +449,7 @@ static void step(struct batch *batch, struct batch_event *event)
     item->event.row_count = saga->rows.count;
     if (item->event.type == SAGA_EVENT_START)
         know_keys(batch, event);
+    know_owner(batch, event);
     event->before = saga->state;
     if (saga->state == NULL) {
         struct saga_state *none = ARENA_NEW(batch->arena, struct saga_state);
@@ -504,6 +465,13 @@ static void step(struct batch *batch, struct batch_event *event)
     act_on_verdict(batch, event);
 }
 
+/* Else the wake-ups that nobody can work on would be the first of every poll, and the only ones. */
+static void wake_later(struct batch *batch, const struct batch_saga *saga)
+{
+    struct store_wake wake = {saga->id, saga->number_stored, batch->now_ms + ENGINE_UNREADABLE_MS};
+    LIST_PUSH(batch->arena, &batch->wakes, wake);
+}
+
 /* An event of a saga that is not there, or can't be worked on. */
 static void leave_out(struct batch *batch, struct batch_event *event)
 {
@@ -512,11 +480,13 @@ static void leave_out(struct batch *batch, struct batch_event *event)
         return;
     if (event->err == ERR_NOT_FOUND && event->saga->err == ERR_OK &&
         event->item->event.type == SAGA_EVENT_REPLY)
-        add_dead_letter(batch, event, SPAN_LIT("unmatched"),
-                        SPAN_LIT("a reply to a saga that is not there"));
+        engine_letter(batch, event, SPAN_LIT("unmatched"),
+                      SPAN_LIT("a reply to a saga that is not there"));
     if (event->err == ERR_BROKEN && from_outside(event->item))
-        add_dead_letter(batch, event, SPAN_LIT("event_failed"),
-                        SPAN_LIT("the saga's stored state can't be read"));
+        engine_letter(batch, event, SPAN_LIT("event_failed"),
+                      SPAN_LIT("the saga's stored state can't be read"));
+    if (event->saga->err && event->item->event.type == SAGA_EVENT_TIMER)
+        wake_later(batch, event->saga);
 }
 
 bool engine_batch_apply(struct batch *batch, struct batch_event *event)
@@ -525,8 +495,8 @@ bool engine_batch_apply(struct batch *batch, struct batch_event *event)
     if (item->failed) {
         event->err = ERR_BROKEN;
         if (from_outside(item))
-            add_dead_letter(batch, event, SPAN_LIT("event_failed"),
-                            SPAN_LIT("its transaction failed again and again, alone"));
+            engine_letter(batch, event, SPAN_LIT("event_failed"),
+                          SPAN_LIT("its transaction failed again and again, alone"));
         return true;
     }
     if (!span_is_none(item->ask.request_key) && request_must_wait(batch, event))
@@ -538,7 +508,7 @@ bool engine_batch_apply(struct batch *batch, struct batch_event *event)
         leave_out(batch, event);
     else if (item->event.type == SAGA_EVENT_START && start_must_wait(batch, event))
         return false;
-    else if (event->saga->state == NULL || is_expected(batch, event))
+    else if (may_apply(batch, event))
         step(batch, event);
     return true;
 }

@@ -31,6 +31,7 @@
 #define ENGINE_OVERDUE_MS     2000 /* what is due for longer is anyone's, whatever the rank */
 #define ENGINE_DRAIN_DOWN_MS  2000 /* a drain does not wait longer for a database that is away */
 #define ENGINE_DEFINITIONS_MS 10000
+#define ENGINE_UNREADABLE_MS  60000 /* until a saga that can't be read is woken again */
 #define ENGINE_EXPIRE_MS      60000
 #define ENGINE_PARTITIONS_MS  3600000
 #define ENGINE_ORPHAN_TURNS   5 /* each n-th look for orphans takes those of all ranks */
@@ -56,6 +57,7 @@ struct engine_item {
     struct engine_submission ask; /* ask.event is &event */
     struct saga_event event;
     struct store_row row; /* ADOPTED: the row as it was found, row.owner the dead one */
+    bool from_relay;      /* REPLY: as it was submitted, event.reply.from_owner is worked out */
     bool polled;          /* the housekeeper found it: not from the cache, and nobody to answer */
     int64_t wake_ms;      /* TIMER: when it was due */
     bool reload;          /* a conflict or a lost commit came before: do not trust the cache */
@@ -71,7 +73,7 @@ struct engine_item *engine_item_new(const struct engine_submission *ask,
 void engine_item_free(struct engine_item *item);
 int64_t engine_monotonic_us(void);
 
-/* ---- batch.c, load.c, apply.c, assemble.c: a turn's work ---- */
+/* ---- batch.c, load.c, apply.c, letters.c, assemble.c: a turn's work ---- */
 
 struct batch_saga { /* one saga in a batch, as its events go by */
     struct id id;
@@ -86,9 +88,11 @@ struct batch_saga { /* one saga in a batch, as its events go by */
     bool wake_only; /* a wake-up found nothing due: set the next */
     bool ended;
     uint64_t number_before;
+    uint64_t number_stored;         /* if it was loaded, also if its state can't be read */
     int64_t wake_ms, wake_after_ms; /* what the table has, before and after this batch */
     struct span encoded;
-    LIST(struct saga_row) rows; /* if rows_wanted: as of the events so far */
+    LIST(struct saga_row) rows;            /* if rows_wanted: as of the events so far */
+    LIST(struct store_row_seen) rows_seen; /* and as they stand in the table */
 };
 
 struct batch_event {
@@ -150,6 +154,10 @@ bool engine_batch_apply(struct batch *batch, struct batch_event *event);
 struct engine_result engine_event_result(const struct batch_event *event);
 /* The type of what came in, for labels and dead letters: of a reply the command's. */
 struct span engine_event_type(const struct batch_event *event);
+void engine_letter(struct batch *batch, const struct batch_event *event, struct span reason,
+                   struct span detail);
+void engine_letter_contradiction(struct batch *batch, const struct batch_event *event,
+                                 struct span detail);
 /* From what the events left to what the store is given; then written. ERR_OK without a word to the
    store if there is nothing to write. */
 void engine_batch_assemble(struct batch *batch);

@@ -62,6 +62,7 @@ struct engine_item *engine_item_new(const struct engine_submission *ask,
     struct engine_item draft = {.ask = *ask, .event = *ask->event};
     struct span *spans[ITEM_SPANS_MAX];
     size_t bytes = 0;
+    draft.from_relay = draft.event.reply.from_owner;
     if (row)
         draft.row = *row;
     size_t count = item_spans(&draft, spans);

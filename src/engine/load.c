@@ -39,6 +39,7 @@ static void from_table(struct batch *batch, struct batch_saga *saga,
     if (!loaded->found)
         return;
     saga->wake_ms = loaded->wake_ms;
+    saga->number_stored = loaded->number;
     saga->definition =
         engine_definition(batch->engine->options.definitions, loaded->definition, loaded->version);
     if (saga->definition == NULL) {
@@ -155,6 +156,7 @@ static enum err load_rows(struct batch *batch)
         struct batch_saga *saga = engine_batch_saga(batch, seen[i].saga_id);
         struct saga_row row = {seen[i].event_id, !id_is_none(seen[i].owner)};
         LIST_PUSH(batch->arena, &saga->rows, row);
+        LIST_PUSH(batch->arena, &saga->rows_seen, seen[i]);
     }
     return err;
 }

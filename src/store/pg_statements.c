@@ -96,7 +96,7 @@ const struct pg_statement PG_STATEMENTS[] = {
         {"dead_letters_insert",
          "INSERT INTO dead_letters (id, at, direction, reason, event_type, saga_id, detail, body) "
          "SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], "
-         "$6::uuid[], $7::text[], $8::bytea[])"},
+         "$6::uuid[], $7::text[], $8::bytea[]) ON CONFLICT (id) DO NOTHING"},
     [PG_AUDIT_INSERT] =
         {"audit_insert",
          "INSERT INTO audit (at, actor, action, reason, detail, saga_id) SELECT * FROM "

@@ -105,7 +105,7 @@ struct store_request { /* the answer that an Idempotency-Key of an action stands
     int64_t at_ms;
 };
 
-struct store_dead_letter {
+struct store_dead_letter { /* one whose id is there already is left out, for no conflict */
     struct id id;
     int64_t at_ms;
     struct span direction; /* "in" "out" */

@@ -438,12 +438,6 @@ static void request_is_twice_in_the_batch(struct store_batch *batch)
     batch->request_count = 2;
 }
 
-static void dead_letter_is_there(struct store_batch *batch)
-{
-    (void)batch;
-    parts.letter = old_letter;
-}
-
 static void status_is_unknown(struct store_batch *batch)
 {
     (void)batch;
@@ -521,7 +515,6 @@ static const struct spoiler SPOILERS[] = {
     CONFLICT(key_is_twice_in_the_batch),
     CONFLICT(request_is_there),
     CONFLICT(request_is_twice_in_the_batch),
-    CONFLICT(dead_letter_is_there),
     REFUSED(status_is_unknown),
     REFUSED(it_ended_with_a_wake_up),
     REFUSED(it_ends_and_leaves_the_wake_up_that_is_stored),
@@ -561,6 +554,21 @@ static void of_two_writers_from_one_number_the_second_writes_nothing(void **stat
     store_session_close(late);
 }
 
+/* S-7: what is told once has an id by which it is known. */
+static void a_dead_letter_that_is_there_is_left_out_and_is_no_conflict(void **state)
+{
+    struct store_dead_letter letters[3];
+    (void)state;
+    struct store_batch batch = everything();
+    letters[0] = letters[1] = parts.letter;
+    letters[2] = old_letter;
+    batch.dead_letters = letters;
+    batch.dead_letter_count = 3;
+    size_t before = subject->count(store, "dead_letters");
+    assert_int_equal(store_commit(session, &batch), ERR_OK);
+    assert_int_equal(subject->count(store, "dead_letters"), before + 1);
+}
+
 /* ---- all of it, on one store ---- */
 
 #define CASE(test)                                                                                 \
@@ -577,6 +585,7 @@ static const struct CMUnitTest WRITING[] = {
     CASE(a_business_key_is_freed_only_for_the_saga_it_stands_for),
     CASE(a_freed_key_can_be_taken_again),
     CASE(of_two_writers_from_one_number_the_second_writes_nothing),
+    CASE(a_dead_letter_that_is_there_is_left_out_and_is_no_conflict),
 };
 #define WRITING_COUNT (sizeof WRITING / sizeof WRITING[0])
 

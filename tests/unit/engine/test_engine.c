@@ -354,6 +354,133 @@ static void a_cancel_withdraws_what_is_free(void **state)
 #define ONE(test) cmocka_unit_test_setup_teardown(test, one_daemon, end)
 #define TWO(test) cmocka_unit_test_setup_teardown(test, two_daemons, end)
 
+/* ---- whose a row is, and what nobody can work on ---- */
+
+static void unknown_counts_only_from_the_rows_owner_S_32(void **state)
+{
+    struct world_answer answer;
+    (void)state;
+    struct id id = start(0);
+    struct store_row zombies = world_take(&world, 0, "stock.item.reserve");
+    struct id old = world.daemons[0].id;
+    struct saga_event event = {.type = SAGA_EVENT_REPLY, .saga_id = id};
+    event.reply.command_id = zombies.event_id;
+    event.reply.outcome = SAGA_OUTCOME_UNKNOWN;
+    event.reply.code = SPAN_LIT("timeout");
+    event.reply.from_owner = true; /* so its relay still believes */
+    world_daemon_kill(&world, 0);
+    world_daemon_new(&world, 0);
+    world_pass(&world, 3 * WORLD_HEARTBEAT_TIMEOUT_MS);
+    unsigned owner = world_has(&world, 0, "stock.item.reserve") ? 0 : 1;
+    assert_false(id_equal(world.daemons[owner].id, old));
+    world_submit(&world, 1 - owner, &(struct engine_submission){.event = &event}, &answer);
+    world_run(&world, WORLD_ALL);
+    assert_int_equal(answer.times, 1);
+    assert_int_equal(world_view(&world).row_count, 1);
+    struct store_row row = world_take(&world, owner, "stock.item.reserve");
+    world_reply(&world, owner, &row, SAGA_OUTCOME_UNKNOWN, "timeout", &answer);
+    world_run(&world, WORLD_ALL);
+    assert_int_equal(answer.verdict, SAGA_APPLIED);
+    assert_int_equal(world_view(&world).row_count, 0);
+}
+
+static void a_participant_may_say_unknown_when_there_is_no_row_S_32(void **state)
+{
+    struct world_answer answer;
+    (void)state;
+    struct id id = start(0);
+    struct store_row row = world_take(&world, 0, "stock.item.reserve");
+    struct saga_event event = {.type = SAGA_EVENT_REPLY, .saga_id = id};
+    event.reply.command_id = row.event_id;
+    event.reply.outcome = SAGA_OUTCOME_UNKNOWN;
+    event.reply.code = SPAN_LIT("unknown");
+    world_reply(&world, 0, &row, SAGA_OUTCOME_IN_PROGRESS, NULL, NULL);
+    world_run(&world, 0);
+    world_submit(&world, 0, &(struct engine_submission){.event = &event}, &answer);
+    world_run(&world, 0);
+    assert_int_equal(answer.verdict, SAGA_APPLIED);
+    world_pass(&world, 3000);
+    assert_true(world_has(&world, 0, "stock.item.reserve"));
+}
+
+static void two_who_adopt_one_row_meet_without_a_second_try_S_32(void **state)
+{
+    struct engine_counts before, after;
+    (void)state;
+    start(0);
+    world_take(&world, 0, "stock.item.reserve");
+    world_daemon_kill(&world, 0);
+    world_pass(&world, WORLD_HEARTBEAT_TIMEOUT_MS - WORLD_HEARTBEAT_MS);
+    world_daemon_new(&world, 0);
+    engine_counts(world.daemons[1].engine, &before);
+    world.now_ms += 3 * WORLD_HEARTBEAT_TIMEOUT_MS;
+    for (int turn = 0; turn < 10; turn++) { /* both find it before either has it */
+        world.now_ms += WORLD_HEARTBEAT_MS;
+        engine_housekeeper_once(world.daemons[0].engine);
+        engine_housekeeper_once(world.daemons[1].engine);
+    }
+    world_run(&world, WORLD_ALL);
+    engine_counts(world.daemons[1].engine, &after);
+    assert_true(after.conflicts - before.conflicts <= 1);
+    assert_int_equal(world_view(&world).row_count, 1);
+    unsigned owner = world_has(&world, 0, "stock.item.reserve") ? 0 : 1;
+    assert_false(world_has(&world, 1 - owner, "stock.item.reserve"));
+    assert_int_equal(world_take(&world, owner, "stock.item.reserve").retry_count, 1);
+}
+
+static void a_contradiction_is_one_dead_letter_also_at_the_end_S_7(void **state)
+{
+    struct world_answer answer;
+    (void)state;
+    struct id id = start(0);
+    struct store_row row = world_take(&world, 0, "stock.item.reserve");
+    world_reply(&world, 0, &row, SAGA_OUTCOME_REJECTED, "none_left", NULL);
+    world_run(&world, 0);
+    assert_status(id, "compensated");
+    for (int i = 0; i < 3; i++) {
+        world_reply(&world, 0, &row, SAGA_OUTCOME_OK, "{}", &answer);
+        world_run(&world, 0);
+        assert_int_equal(answer.verdict, SAGA_CONTRADICTION);
+    }
+    assert_int_equal(world_view(&world).dead_letter_count, 1);
+}
+
+static int release(void **state)
+{
+    (void)state;
+    world_release(&world);
+    return 0;
+}
+
+static void a_saga_that_can_not_be_read_does_not_keep_the_others_asleep(void **state)
+{
+    struct store_session *session;
+    (void)state;
+    struct id id = world_id(&world);
+    struct store_saga saga = {
+        .id = id,
+        .number = 1,
+        .definition = SPAN_LIT("forgotten"),
+        .version = 1,
+        .status = SPAN_LIT("running"),
+        .wake_ms = world.now_ms + 1,
+        .wake_write = true,
+        .started_ms = world.now_ms,
+        .updated_ms = world.now_ms,
+        .total = 1,
+        .state = SPAN_LIT("?"),
+    };
+    struct store_entry entry = {
+        .saga_id = id, .number = 1, .at_ms = world.now_ms, .entry = SPAN_LIT("{}")};
+    struct store_batch batch = {
+        .sagas = &saga, .saga_count = 1, .entries = &entry, .entry_count = 1};
+    assert_int_equal(store_session_open(world.store, &session), ERR_OK);
+    assert_int_equal(store_commit(session, &batch), ERR_OK);
+    store_session_close(session);
+    world_pass(&world, 5000);
+    assert_true(world_saga(&world, id)->wake_ms > world.now_ms + 30000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +500,12 @@ int main(void)
         ONE(a_dry_run_changes_nothing),
         ONE(a_full_queue_is_busy_and_takes_nothing),
         ONE(a_cancel_withdraws_what_is_free),
+        TWO(unknown_counts_only_from_the_rows_owner_S_32),
+        ONE(a_participant_may_say_unknown_when_there_is_no_row_S_32),
+        TWO(two_who_adopt_one_row_meet_without_a_second_try_S_32),
+        ONE(a_contradiction_is_one_dead_letter_also_at_the_end_S_7),
+        cmocka_unit_test_setup_teardown(a_saga_that_can_not_be_read_does_not_keep_the_others_asleep,
+                                        one_daemon, release),
     };
     json_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
