@@ -283,6 +283,7 @@ static void a_wake_up_that_is_not_to_be_written_stays(void **state)
     assert_int_equal(load_one(first).number, 2);
 }
 
+/* S-38: a wake-up moves later only in a write conditioned on the state's number. */
 static void a_wake_up_for_another_number_is_left_out_and_is_no_conflict(void **state)
 {
     (void)state;
@@ -525,6 +526,7 @@ static const struct spoiler SPOILERS[] = {
 };
 #define SPOILER_COUNT (sizeof SPOILERS / sizeof SPOILERS[0])
 
+/* S-3: likewise on both stores. */
 static void nothing_is_written(void **state)
 {
     const struct spoiler *spoiler = *state;

@@ -254,6 +254,21 @@ static const char *show_wake(struct scenario *s)
     return arena_printf(s->arena, "in %lld ms", (long long)(wake_ms - s->now_ms)).ptr;
 }
 
+/* As of now, with the thresholds that S-16 has (S-35). */
+static const char *show_attention(struct scenario *s)
+{
+    const struct saga_thresholds thresholds = {.failing_after_ms = 300000,
+                                               .no_consumer_after_ms = 60000};
+    struct saga_need need = saga_attention_at(s->def, &s->state, s->now_ms, &thresholds);
+    if (need.reason == SAGA_ATTENTION_NONE)
+        return "none";
+    struct span step =
+        need.step > SAGA_STEP_ROOT ? s->def->steps[need.step].name : SPAN_LIT("saga");
+    return arena_printf(s->arena, "%s %.*s for %lld ms", saga_attention_name(need.reason),
+                        SPAN_ARG(step), (long long)(s->now_ms - need.since_ms))
+        .ptr;
+}
+
 /* NULL: the line is no question. */
 static const char *answer(struct scenario *s, struct span line)
 {
@@ -262,6 +277,8 @@ static const char *answer(struct scenario *s, struct span line)
         return line.len ? show_step(s, line) : show_saga(s);
     if (span_is(verb, "sent"))
         return show_sent(s);
+    if (span_is(verb, "attention"))
+        return show_attention(s);
     return span_is(verb, "wakes") ? show_wake(s) : NULL;
 }
 

@@ -149,6 +149,7 @@ static void a_batch_with_everything_is_still_one_round_trip(void **state)
     assert_string_equal(cluster_sql(url, "SELECT min(number) FROM sagas"), "2");
 }
 
+/* S-3: entry, state, rows and wake-up commit together or not at all. */
 static void a_conflict_anywhere_writes_nothing(void **state)
 {
     (void)state;
@@ -163,6 +164,7 @@ static void a_conflict_anywhere_writes_nothing(void **state)
     assert_int_equal(store_commit(session, &fine), ERR_OK);
 }
 
+/* I-1 I-10: the fence. */
 static void an_update_from_an_old_number_is_a_conflict(void **state)
 {
     (void)state;

@@ -384,6 +384,7 @@ static enum saga_status play(uint64_t seed)
     return status;
 }
 
+/* I-1, I-2, I-3, I-4, I-5, I-7 after every event, I-9 at every end. */
 static void every_history_ends_as_its_participants_say(void **state)
 {
     unsigned ends[SAGA_STATUS_FAILED + 1] = {0};

@@ -442,6 +442,7 @@ static void a_sound_database_has_no_findings(void **state)
     assert_string_equal(findings(), "");
 }
 
+/* I-2. */
 static void the_audit_finds_a_wake_up_of_a_saga_that_ended(void **state)
 {
     (void)state;
@@ -451,6 +452,7 @@ static void the_audit_finds_a_wake_up_of_a_saga_that_ended(void **state)
     assert_string_equal(findings(), "I-2");
 }
 
+/* I-2. */
 static void the_audit_finds_a_command_of_a_saga_that_ended(void **state)
 {
     (void)state;
@@ -466,6 +468,7 @@ static void the_audit_finds_a_command_of_a_saga_that_ended(void **state)
     assert_string_equal(findings(), "I-2");
 }
 
+/* I-6. */
 static void the_audit_finds_a_command_that_no_entry_sent(void **state)
 {
     (void)state;
@@ -484,6 +487,7 @@ static void the_audit_finds_a_command_of_no_saga(void **state)
     assert_string_equal(findings(), "I-6");
 }
 
+/* I-7. */
 static void the_audit_finds_a_saga_that_waits_for_nothing(void **state)
 {
     (void)state;
@@ -523,6 +527,7 @@ static void the_audit_finds_a_command_whose_owner_never_was(void **state)
     assert_string_equal(findings(), "I-7");
 }
 
+/* I-8. */
 static void the_audit_finds_keys_that_stand_for_no_saga(void **state)
 {
     (void)state;

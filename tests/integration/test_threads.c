@@ -193,6 +193,7 @@ static void check_journals(const struct saga_definition *def)
     arena_release(&arena);
 }
 
+/* I-10. */
 static void all_threads_together_lose_nothing(void **state)
 {
     pthread_t starters[STARTERS];

@@ -118,6 +118,7 @@ static void a_hundred_events_are_one_batch(void **state)
     assert_int_equal(world_view(&world).saga_count, 100);
 }
 
+/* S-29 I-8: same key and input, the same saga; other input is refused. */
 static void the_same_key_gives_the_same_saga_also_within_a_batch(void **state)
 {
     struct world_answer first, second, third, other;
@@ -139,6 +140,7 @@ static void the_same_key_gives_the_same_saga_also_within_a_batch(void **state)
     assert_int_equal(world_view(&world).saga_count, 1);
 }
 
+/* S-29: unique among live sagas. */
 static void a_business_key_is_free_again_when_its_saga_has_ended(void **state)
 {
     struct world_answer answer;
@@ -156,6 +158,7 @@ static void a_business_key_is_free_again_when_its_saga_has_ended(void **state)
     assert_int_equal(answer.verdict, SAGA_APPLIED);
 }
 
+/* S-33 I-10: a start is known by its saga id, made before the transaction is tried. */
 static void a_lost_commit_that_was_written_is_found_and_not_doubled(void **state)
 {
     struct world_answer answer;
@@ -173,6 +176,7 @@ static void a_lost_commit_that_was_written_is_found_and_not_doubled(void **state
     assert_status(id, "completed");
 }
 
+/* S-33 I-10: and is made if it was not there. */
 static void a_lost_commit_that_was_not_written_is_done_again(void **state)
 {
     struct world_answer answer;
@@ -199,6 +203,7 @@ static void while_the_database_is_away_events_wait(void **state)
     assert_int_equal(answer.verdict, SAGA_APPLIED);
 }
 
+/* I-10: the journal's key is the fence. */
 static void two_daemons_on_one_saga_conflict_and_both_events_count_once(void **state)
 {
     struct world_answer first, second;
@@ -235,6 +240,7 @@ static void no_answer_in_time_is_tried_again_by_the_wake_up(void **state)
     assert_status(id, "completed");
 }
 
+/* S-32 I-10: the try is unknown, the same command goes out again. */
 static void the_rows_of_a_dead_daemon_are_adopted(void **state)
 {
     (void)state;
@@ -299,6 +305,7 @@ static void an_action_with_a_key_is_answered_the_same_twice(void **state)
     assert_int_equal(world_saga(&world, id)->number, 2);
 }
 
+/* S-31: the same function, its effects thrown away. */
 static void a_dry_run_changes_nothing(void **state)
 {
     struct world_answer answer;
@@ -334,6 +341,7 @@ static void a_full_queue_is_busy_and_takes_nothing(void **state)
     world_release(&small);
 }
 
+/* S-11 S-32: a free row was certainly not sent. */
 static void a_cancel_withdraws_what_is_free(void **state)
 {
     struct world_answer answer;

@@ -278,6 +278,7 @@ static void a_row_that_is_held_is_not_sent_twice(void **state)
     assert_int_equal(post.sent_count, 1);
 }
 
+/* I-6: rows that are ours and in nobody's memory. */
 static void what_a_lost_commit_wrote_is_taken_up_and_sent(void **state)
 {
     (void)state;
@@ -463,6 +464,7 @@ static void a_row_that_nobody_takes_is_let_go_and_left(void **state)
     assert_true(id_is_none(stored().owner));
 }
 
+/* S-32: taking it is committed first. */
 static void a_free_row_is_taken_before_it_is_sent(void **state)
 {
     struct store_session *session = NULL;
