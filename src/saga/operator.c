@@ -260,19 +260,26 @@ static void leave_unanswered(struct machine *m, int16_t step)
 {
     struct saga_operation *operation = machine_operation(m, step, SAGA_PHASE_DO);
     if (machine_step(m, step)->status == SAGA_STEP_SENT &&
-        machine_row(m, operation->event_id) == MACHINE_ROW_GONE)
+        machine_row(m, operation->event_id) == MACHINE_ROW_GONE) {
         operation->ever_unknown = true;
+        operation->last = SAGA_OUTCOME_UNKNOWN;
+    }
 }
 
+/* Participants know nothing of a person's no: where it may be wrong, a retry asks under the same
+   key as if it had not been said (S-31). */
 static void fail(struct machine *m, int16_t step)
 {
+    struct saga_operation *operation = machine_operation(m, step, SAGA_PHASE_DO);
     struct span code = m->event->operator_.code;
-    operation_failure(m, machine_operation(m, step, SAGA_PHASE_DO),
-                      span_is_none(code) ? SPAN_LIT("failed_by_operator") : code,
+    operation_failure(m, operation, span_is_none(code) ? SPAN_LIT("failed_by_operator") : code,
                       span_is_none(m->event->operator_.message) ? m->event->reason
                                                                 : m->event->operator_.message);
     leave_unanswered(m, step);
+    enum saga_outcome last = operation->last;
     operation_try_failed(m, step, SAGA_PHASE_DO, SAGA_OUTCOME_REJECTED, 0);
+    if (operation->ever_unknown)
+        operation->last = last;
 }
 
 static void skip(struct machine *m, int16_t step)
