@@ -176,7 +176,10 @@ static void know_keys(struct batch *batch, struct batch_event *event)
 {
     struct saga_start_known *known = &event->item->event.start.known;
     struct store_key key = {.definition = event->item->ask.definition->name};
-    *known = (struct saga_start_known){0};
+    const struct saga_definition *there = event->saga->definition;
+    *known = (struct saga_start_known){
+        .id_of_other = there && !span_equal(there->name, key.definition),
+    };
     if (event->key_seen) {
         key.kind = STORE_KEY_IDEMPOTENCY;
         key.key = event->item->event.start.idempotency_key;

@@ -241,6 +241,12 @@ static bool known_by_business_key(struct machine *m, struct span key)
     return true;
 }
 
+static bool same_input(struct span a, struct span b)
+{
+    struct hash of_a = saga_input_hash(a), of_b = saga_input_hash(b);
+    return memcmp(of_a.bytes, of_b.bytes, sizeof of_a.bytes) == 0;
+}
+
 /* A start that may have been lost in its commit is tried again with the same saga id (S-33). */
 static bool known_by_id(struct machine *m)
 {
@@ -248,8 +254,9 @@ static bool known_by_id(struct machine *m)
         return false;
     struct saga_refusal refusal;
     struct span normal;
-    if (saga_input_check(m->def, m->event->start.input, m->arena, &normal, &refusal) &&
-        span_equal(normal, m->state->input))
+    if (!m->event->start.known.id_of_other &&
+        saga_input_check(m->def, m->event->start.input, m->arena, &normal, &refusal) &&
+        same_input(normal, m->state->input))
         stands_for(m, m->state->id);
     else
         machine_refuse(m, SAGA_REFUSAL_SAGA_EXISTS, SPAN_LIT("a saga has this id"),

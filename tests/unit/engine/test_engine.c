@@ -26,6 +26,12 @@ static const char KEYED[] = "saga: keyed\n"
                             "steps:\n"
                             "  - {name: ship, do: ship.parcel.send}\n";
 
+static const char RETURNED[] = "saga: returned\n"
+                               "key: .input.id\n"
+                               "key_reuse: return\n"
+                               "steps:\n"
+                               "  - {name: ship, do: ship.parcel.send}\n";
+
 static struct world world;
 static const struct saga_definition *order;
 
@@ -362,6 +368,50 @@ static void a_cancel_withdraws_what_is_free(void **state)
 #define ONE(test) cmocka_unit_test_setup_teardown(test, one_daemon, end)
 #define TWO(test) cmocka_unit_test_setup_teardown(test, two_daemons, end)
 
+static void an_id_stands_for_the_saga_of_its_own_definition_only_S_33(void **state)
+{
+    struct world_answer answer;
+    (void)state;
+    const struct saga_definition *keyed = world_define(&world, KEYED);
+    struct id id = world_id(&world);
+    world_start(&world, 0, order, id, "{\"id\": \"o-1\", \"n\": 1}", NULL, &answer);
+    world_run(&world, 0);
+    assert_int_equal(answer.verdict, SAGA_APPLIED);
+    world_start(&world, 0, order, id, "{\"n\":1,\"id\":\"o-1\"}", NULL, &answer);
+    world_run(&world, 0);
+    assert_int_equal(answer.verdict, SAGA_DUPLICATE);
+    world_start(&world, 0, keyed, id, "{\"id\": \"o-1\", \"n\": 1}", NULL, &answer);
+    world_run(&world, 0);
+    assert_int_equal(answer.verdict, SAGA_REFUSED);
+    assert_int_equal(answer.refusal, SAGA_REFUSAL_SAGA_EXISTS);
+}
+
+/* S-29: the idempotency key is looked at first; the one of a start that `key` returns is recorded.
+ */
+static void a_key_of_its_own_is_recorded_for_the_saga_that_key_returns(void **state)
+{
+    struct world_answer first, second, third;
+    (void)state;
+    const struct saga_definition *kept = world_define(&world, RETURNED);
+    struct id id = world_id(&world);
+    world_start(&world, 0, kept, id, "{\"id\": \"o-1\"}", "k-1", &first);
+    world_start(&world, 0, kept, world_id(&world), "{\"id\": \"o-1\", \"n\": 2}", "k-2", &second);
+    world_run(&world, 0);
+    assert_int_equal(first.verdict, SAGA_APPLIED);
+    assert_int_equal(second.verdict, SAGA_DUPLICATE);
+    assert_true(id_equal(second.saga_id, id));
+    world_answer_all(&world, 0, SAGA_OUTCOME_OK);
+    assert_status(id, "completed");
+    world_start(&world, 0, kept, world_id(&world), "{\"id\": \"o-1\", \"n\": 2}", "k-2", &third);
+    world_run(&world, 0);
+    assert_int_equal(third.verdict, SAGA_DUPLICATE);
+    assert_true(id_equal(third.saga_id, id));
+    world_start(&world, 0, kept, world_id(&world), "{\"id\": \"o-1\"}", "k-2", &third);
+    world_run(&world, 0);
+    assert_int_equal(third.refusal, SAGA_REFUSAL_KEY_REUSED);
+    assert_int_equal(world_view(&world).saga_count, 1);
+}
+
 /* ---- whose a row is, and what nobody can work on ---- */
 
 static void unknown_counts_only_from_the_rows_owner_S_32(void **state)
@@ -508,6 +558,8 @@ int main(void)
         ONE(a_dry_run_changes_nothing),
         ONE(a_full_queue_is_busy_and_takes_nothing),
         ONE(a_cancel_withdraws_what_is_free),
+        ONE(an_id_stands_for_the_saga_of_its_own_definition_only_S_33),
+        ONE(a_key_of_its_own_is_recorded_for_the_saga_that_key_returns),
         TWO(unknown_counts_only_from_the_rows_owner_S_32),
         ONE(a_participant_may_say_unknown_when_there_is_no_row_S_32),
         TWO(two_who_adopt_one_row_meet_without_a_second_try_S_32),
