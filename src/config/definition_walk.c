@@ -54,7 +54,8 @@ static const struct place *remember(struct loading *l, struct span pointer, cons
     };
     if (node->type == YAML_SCALAR_NODE) {
         place->style = node->data.scalar.style;
-        place->value = scalar_text(node);
+        place->value =
+            arena_copy(l->arena, scalar_text(node)); /* is asked for when the document is gone */
     }
     if (key) {
         place->key_line = (unsigned)key->start_mark.line + 1;
