@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "context.h"
 
 #define ANSWER_BYTES_MAX (16u * 1024 * 1024)
@@ -39,21 +40,50 @@ static int unreachable(const struct context *context, const struct net_response 
     return EXIT_UNREACHABLE;
 }
 
-static void show_curl(const struct context *context, const char *method, struct span path,
-                      struct span body)
+static const char UNIX[] = "http://unix:"; /* PATH and a colon follow */
+
+static void print_quoted(struct span text)
 {
+    fputc('\'', stderr);
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '\'')
+            fputs("'\\''", stderr);
+        else
+            fputc(text.ptr[i], stderr);
+    }
+    fputc('\'', stderr);
+}
+
+/* A line that does the same when it is pasted into a shell. */
+static void show_curl(struct context *context, const struct net_request *request, struct span path)
+{
+    const char *server = context->server;
     if (!context->verbose)
         return;
-    fprintf(stderr, "curl -s -X %s '%s%.*s'", method, context->server, SPAN_ARG(path));
-    if (!span_is_none(body))
-        fprintf(stderr, " -H 'Content-Type: application/json' -d '%.*s'", SPAN_ARG(body));
+    fprintf(stderr, "curl -s -X %s", request->method);
+    for (size_t i = 0; i < request->header_count; i++) {
+        fputs(" -H ", stderr);
+        print_quoted(arena_printf(&context->arena, "%s: %.*s", request->headers[i].name,
+                                  SPAN_ARG(request->headers[i].value)));
+    }
+    if (request->body.len > 0) {
+        fputs(" --data-binary ", stderr);
+        print_quoted(request->body);
+    }
+    if (strncmp(server, UNIX, sizeof UNIX - 1) == 0) {
+        fputs(" --unix-socket ", stderr);
+        server += sizeof UNIX - 1;
+        print_quoted((struct span){server, strcspn(server, ":")});
+        server = "http://localhost";
+    }
+    fputc(' ', stderr);
+    print_quoted(arena_printf(&context->arena, "%s%.*s", server, SPAN_ARG(path)));
     fputc('\n', stderr);
 }
 
 int call_quietly(struct context *context, const char *method, struct span path, struct span body,
                  const char *accept, struct answer *answer)
 {
-    show_curl(context, method, path, body);
     bool yaml = strcmp(method, "PUT") == 0;
     struct net_request request = {
         .method = method,
@@ -67,6 +97,7 @@ int call_quietly(struct context *context, const char *method, struct span path, 
         .answer_bytes_max = ANSWER_BYTES_MAX,
     };
     struct net_response response;
+    show_curl(context, &request, path);
     net_fetch(&request, &context->arena, &response);
     if (response.result != NET_ANSWERED)
         return unreachable(context, &response);
@@ -131,6 +162,40 @@ int call(struct context *context, const char *method, struct span path, struct s
     return tell_problem(answer);
 }
 
+#define CANDIDATES_MAX 5
+
+/* Of several that begin so, the one whose key it is. */
+static const json_t *choose(const json_t *items, const char *id)
+{
+    const json_t *found = NULL;
+    size_t i, count = 0;
+    json_t *item;
+    if (json_array_size(items) == 1)
+        return json_array_get(items, 0);
+    json_array_foreach (items, i, item) {
+        if (strcmp(text_of(item, "key"), id) != 0)
+            continue;
+        found = item;
+        count++;
+    }
+    return count == 1 ? found : NULL;
+}
+
+static int tell_not_one(const json_t *items, const char *id)
+{
+    size_t i;
+    json_t *item;
+    if (json_array_size(items) == 0) {
+        fprintf(stderr, "sagactl: there is no saga \"%s\"; sagactl list shows them\n", id);
+        return EXIT_NOT_FOUND;
+    }
+    fprintf(stderr, "sagactl: more than one saga is \"%s\"; give more of the id:\n", id);
+    json_array_foreach (items, i, item)
+        fprintf(stderr, "         %s  %s %s\n", text_of(item, "id"), text_of(item, "saga"),
+                text_of(item, "key"));
+    return EXIT_USAGE;
+}
+
 struct span resolve(struct context *context, const char *id, int *code)
 {
     *code = EXIT_FINE;
@@ -141,21 +206,31 @@ struct span resolve(struct context *context, const char *id, int *code)
         return arena_printf(&context->arena, "%.*s/%.*s", SPAN_ARG(percent_encode(context, name)),
                             SPAN_ARG(percent_encode(context, span_of(slash + 1))));
     }
-    if (text.len == 36)
+    struct id whole;
+    if (id_parse(text, &whole))
         return text;
     struct answer answer;
     *code = call(context, "GET",
-                 arena_printf(&context->arena, "/v1/sagas?limit=2&fields=id,key&q=%.*s",
+                 arena_printf(&context->arena, "/v1/sagas?limit=%d&q=%.*s", CANDIDATES_MAX,
                               SPAN_ARG(percent_encode(context, text))),
                  SPAN_NONE, &answer);
     if (*code != EXIT_FINE)
         return SPAN_NONE;
     const json_t *items = json_object_get(answer.json, "items");
-    if (json_array_size(items) == 1)
-        return span_of(text_of(json_array_get(items, 0), "id"));
-    bool none = json_array_size(items) == 0;
-    fprintf(stderr, "sagactl: %s saga \"%s\"%s\n", none ? "there is no" : "more than one", id,
-            none ? "; sagactl list shows them" : "; give more of the id");
-    *code = none ? EXIT_NOT_FOUND : EXIT_USAGE;
+    const json_t *item = choose(items, id);
+    if (item)
+        return span_of(text_of(item, "id"));
+    *code = tell_not_one(items, id);
     return SPAN_NONE;
+}
+
+int get_saga(struct context *context, const char *id, const char *rest, struct answer *answer)
+{
+    int code;
+    struct span path = resolve(context, id, &code);
+    if (code != EXIT_FINE)
+        return code;
+    return call(context, "GET",
+                arena_printf(&context->arena, "/v1/sagas/%.*s%s", SPAN_ARG(path), rest), SPAN_NONE,
+                answer);
 }

@@ -28,22 +28,26 @@ enum exit_code {
     EXIT_ENDED_FAILED = 7,
     EXIT_STILL_RUNNING = 8,
     EXIT_UNREACHABLE = 9,
+    EXIT_INTERRUPTED = 130,
 };
 
 enum output { OUTPUT_TEXT = 0, OUTPUT_JSON, OUTPUT_IDS };
 
 #define ARGUMENTS_MAX 64
+#define LABELS_MAX    8
 
 struct context {
     struct arena arena;
     const char *server; /* http://HOST:PORT */
     enum output output;
-    bool color, quiet, verbose, unicode;
+    bool color, quiet, verbose, unicode, help;
 
-    /* Options that commands share; NULL or false if not given. */
+    /* Options of commands; NULL or false if not given. */
     const char *reason, *data, *code, *message, *file, *key, *status, *attention, *step, *saga_id;
     const char *wait, *since, *error_code, *version, *database_url, *limit;
-    bool dry_run, payloads, yes, all, follow;
+    const char *labels[LABELS_MAX];
+    int label_count;
+    bool dry_run, payloads, follow;
 
     /* What is left behind the command's name. */
     const char *arguments[ARGUMENTS_MAX];
@@ -51,9 +55,11 @@ struct context {
 };
 
 struct command {
-    const char *name;  /* "step retry" */
-    const char *usage; /* what stands behind the name */
-    const char *help;
+    const char *name;      /* "def lint" */
+    const char *arguments; /* as help shows them: "ID..." */
+    const char *options;   /* long names, a space between; a ! behind one that must be given */
+    const char *outputs;   /* what -o takes: "text json ids" */
+    const char *help;      /* one line */
     int arguments_min, arguments_max; /* -1: any number */
     int (*run)(struct context *context);
 };
@@ -61,6 +67,17 @@ struct command {
 /* The tables, one a file. */
 extern const struct command saga_commands[], action_commands[], definition_commands[],
     tool_commands[];
+
+/* ---- the command line (options.c) ---- */
+
+/*
+ * Read the options at the front of `argv` (argv[0] is skipped): those of every command, and those
+ * of `command` if it is not NULL; without a command reading stops at the first word that is no
+ * option. What is left goes to context->arguments, or for NULL `*rest` is its place. False: told.
+ */
+bool options_read(struct context *context, const struct command *command, int argc, char **argv,
+                  int *rest);
+void options_print(const struct command *command); /* NULL: those of every command */
 
 /* ---- the server (client.c) ---- */
 
@@ -80,9 +97,18 @@ int call(struct context *context, const char *method, struct span path, struct s
 int call_quietly(struct context *context, const char *method, struct span path, struct span body,
                  const char *accept, struct answer *answer);
 int tell_problem(const struct answer *answer);
-/* ID, SAGA/KEY, or an unambiguous prefix of an id -> path piece for /v1/sagas/...; NONE: told. */
+/* An id, the beginning of one, SAGA/KEY or a key -> path piece for /v1/sagas/...; NONE: told. */
 struct span resolve(struct context *context, const char *id, int *code);
+/* GET /v1/sagas/ID and `rest`. */
+int get_saga(struct context *context, const char *id, const char *rest, struct answer *answer);
 struct span percent_encode(struct context *context, struct span text);
+
+/* ---- files (files.c) ---- */
+
+/* A file of at most `bytes_max`, "-" is stdin; NUL-terminated. False: told. */
+bool read_file(struct context *context, const char *path, size_t bytes_max, struct span *out);
+/* Is it JSON? False: told, with `name` and the place. */
+bool check_json(const char *name, struct span text);
 
 /* ---- printing (format.c) ---- */
 
@@ -103,6 +129,10 @@ int64_t now_ms(void);
 /* "92ms" "1.2s" "12m 4s" "3d 2h" */
 struct span short_duration(struct context *context, int64_t duration_ms);
 void print_json(const json_t *value);
+/* SAGA/KEY, or the id of a saga without a key: what a person types to name it. */
+struct span handle_of(struct context *context, const json_t *saga);
+/* A saga: its id and status, or what -o asks for. */
+void print_saga_line(struct context *context, const json_t *saga);
 const char *status_symbol(const struct context *context, const char *status);
 enum color status_color(const char *status);
 
@@ -110,9 +140,14 @@ struct table;
 struct table *table_new(struct context *context, int columns);
 void table_row(struct table *table, const char *const *cells);
 void table_print(struct table *table); /* aligned on a terminal, tab-separated elsewhere */
+int width_of(const char *text);        /* columns on the screen */
 
 /* One saga as the tree of docs/cli.md (tree.c). */
 void print_tree(struct context *context, const json_t *saga, const json_t *steps);
+
+/* Commands that stand in files of their own. */
+int run_demo(struct context *context);
+int run_audit(struct context *context);
 
 /* Exit code of a saga's status with --wait. */
 int exit_code_of(const char *status);

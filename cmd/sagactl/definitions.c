@@ -1,31 +1,12 @@
 /*
  * sagactl/definitions.c - saga files: check, list, look, upload.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config/definition.h"
 #include "context.h"
-
-static bool read_file(struct context *context, const char *path, struct span *out)
-{
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        fprintf(stderr, "sagactl: %s: %s\n", path, strerror(errno));
-        return false;
-    }
-    char *bytes = arena_alloc(&context->arena, SAGA_FILE_BYTES_MAX + 2);
-    size_t length = fread(bytes, 1, SAGA_FILE_BYTES_MAX + 1, file);
-    bool ok = !ferror(file);
-    if (!ok)
-        fprintf(stderr, "sagactl: %s: %s\n", path, strerror(errno));
-    fclose(file);
-    bytes[length] = '\0';
-    *out = (struct span){bytes, length};
-    return ok;
-}
 
 static void print_diagnostic_json(struct context *context, const char *path,
                                   const struct config_diagnostic *diagnostic)
@@ -51,21 +32,28 @@ static void print_diagnostic_json(struct context *context, const char *path,
     printf("%.*s\n", SPAN_ARG(text_span(&line)));
 }
 
+static void print_diagnostics(struct context *context, const char *path, struct span yaml,
+                              const struct config_diagnostics *diagnostics, FILE *out)
+{
+    for (size_t i = 0; i < diagnostics->count; i++) {
+        if (context->output == OUTPUT_JSON && out == stdout)
+            print_diagnostic_json(context, path, &diagnostics->items[i]);
+        else
+            fprintf(out, "%.*s",
+                    SPAN_ARG(config_diagnostic_print(&diagnostics->items[i], path, yaml,
+                                                     &context->arena)));
+    }
+}
+
 static bool lint_file(struct context *context, const char *path)
 {
     struct span yaml;
-    if (!read_file(context, path, &yaml))
+    if (!read_file(context, path, SAGA_FILE_BYTES_MAX, &yaml))
         return false;
     const struct saga_definition *definition;
     struct config_diagnostics diagnostics = {0};
     enum err err = config_definition_load(yaml, 1, &context->arena, &definition, &diagnostics);
-    for (size_t i = 0; i < diagnostics.count; i++) {
-        if (context->output == OUTPUT_JSON)
-            print_diagnostic_json(context, path, &diagnostics.items[i]);
-        else
-            printf("%.*s", SPAN_ARG(config_diagnostic_print(&diagnostics.items[i], path, yaml,
-                                                            &context->arena)));
-    }
+    print_diagnostics(context, path, yaml, &diagnostics, stdout);
     if (err == ERR_OK && context->output == OUTPUT_TEXT && !context->quiet)
         fprintf(stderr, "%s: fine: %.*s, %zu steps\n", path, SPAN_ARG(definition->name),
                 definition->step_count - 1);
@@ -90,10 +78,15 @@ static int run_list(struct context *context)
         print_json(answer.json);
         return EXIT_FINE;
     }
-    struct table *table = table_new(context, 4);
-    table_row(table, (const char *const[]){"SAGA", "VERSION", "OWNER", "DESCRIPTION"});
     size_t i;
     json_t *item;
+    if (context->output == OUTPUT_IDS) {
+        json_array_foreach (json_object_get(answer.json, "items"), i, item)
+            printf("%s\n", text_of(item, "name"));
+        return EXIT_FINE;
+    }
+    struct table *table = table_new(context, 4);
+    table_row(table, (const char *const[]){"SAGA", "VERSION", "OWNER", "DESCRIPTION"});
     json_array_foreach (json_object_get(answer.json, "items"), i, item) {
         struct span version =
             arena_printf(&context->arena, "%lld",
@@ -132,10 +125,12 @@ static int apply_file(struct context *context, const char *path)
     struct span yaml;
     const struct saga_definition *definition;
     struct config_diagnostics diagnostics = {0};
-    if (!read_file(context, path, &yaml))
+    if (!read_file(context, path, SAGA_FILE_BYTES_MAX, &yaml))
         return EXIT_FAILED;
-    if (config_definition_load(yaml, 1, &context->arena, &definition, &diagnostics) != ERR_OK)
-        return lint_file(context, path) ? EXIT_FINE : EXIT_FAILED;
+    if (config_definition_load(yaml, 1, &context->arena, &definition, &diagnostics) != ERR_OK) {
+        print_diagnostics(context, path, yaml, &diagnostics, stderr);
+        return EXIT_FAILED;
+    }
     struct answer answer;
     int code =
         call(context, "PUT",
@@ -144,9 +139,13 @@ static int apply_file(struct context *context, const char *path)
              yaml, &answer);
     if (code != EXIT_FINE)
         return code;
-    printf("%s%s v%lld %s\n", context->dry_run ? "(dry run) " : "", text_of(answer.json, "name"),
-           (long long)json_integer_value(json_object_get(answer.json, "version")),
-           answer.status == 201 ? "created" : "unchanged");
+    if (context->output == OUTPUT_JSON)
+        printf("%.*s\n", SPAN_ARG(json_write(answer.json, &context->arena)));
+    else
+        printf("%s%s v%lld %s\n", context->dry_run ? "(dry run) " : "",
+               text_of(answer.json, "name"),
+               (long long)json_integer_value(json_object_get(answer.json, "version")),
+               answer.status == 201 ? "created" : "unchanged");
     return EXIT_FINE;
 }
 
@@ -161,9 +160,10 @@ static int run_apply(struct context *context)
 }
 
 const struct command definition_commands[] = {
-    {"def lint", "FILE...", "check saga files, without a server", 1, -1, run_lint},
-    {"def list", "", "definitions and their active versions", 0, 0, run_list},
-    {"def get", "NAME [--version N]", "a definition as it was uploaded", 1, 1, run_get},
-    {"def apply", "FILE... [--dry-run]", "upload and activate saga files", 1, -1, run_apply},
+    {"def lint", "FILE...", "", "text json", "check saga files, without a server", 1, -1, run_lint},
+    {"def list", "", "", "text json ids", "definitions and their active versions", 0, 0, run_list},
+    {"def get", "NAME", "version", "text json", "a definition as it was uploaded", 1, 1, run_get},
+    {"def apply", "FILE...", "dry-run", "text json", "upload and activate saga files", 1, -1,
+     run_apply},
     {0},
 };

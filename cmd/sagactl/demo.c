@@ -26,8 +26,6 @@ struct demo {
     const char *attention;
 };
 
-int run_demo(struct context *context);
-
 /* Tell the participants' control door what is down; false: it is not saga-demo. */
 static bool control(struct demo *demo, const char *body)
 {

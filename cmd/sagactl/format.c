@@ -72,6 +72,26 @@ void print_json(const json_t *value)
     putchar('\n');
 }
 
+struct span handle_of(struct context *context, const json_t *saga)
+{
+    const char *key = text_of(saga, "key");
+    if (!*key)
+        return span_of(text_of(saga, "id"));
+    return arena_printf(&context->arena, "%s/%s", text_of(saga, "saga"), key);
+}
+
+void print_saga_line(struct context *context, const json_t *saga)
+{
+    const char *status = text_of(saga, "status");
+    if (context->output == OUTPUT_JSON)
+        print_json(saga);
+    else if (context->output == OUTPUT_IDS || context->quiet)
+        printf("%s\n", text_of(saga, "id"));
+    else
+        printf("%s  %s%s %s%s\n", text_of(saga, "id"), paint(context, status_color(status)),
+               status_symbol(context, status), status, unpaint(context));
+}
+
 const char *status_symbol(const struct context *context, const char *status)
 {
     static const struct {
@@ -138,8 +158,8 @@ void table_row(struct table *table, const char *const *cells)
     table->rows++;
 }
 
-/* Columns on the screen: wide characters count by wcwidth. */
-static int width_of(const char *text)
+/* Wide characters count by wcwidth. */
+int width_of(const char *text)
 {
     wchar_t wide[256];
     size_t count = mbstowcs(wide, text, sizeof wide / sizeof wide[0] - 1);

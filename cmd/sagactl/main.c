@@ -1,7 +1,7 @@
 /*
- * sagactl/main.c - find the command, read the options, run it.
+ * sagactl/main.c - find the command and run it.
  */
-#include <getopt.h>
+#include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <stdio.h>
@@ -9,31 +9,49 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/suggest.h"
 #include "context.h"
 #include "observability/log.h"
 
 #define SERVER_DEFAULT "http://127.0.0.1:8080"
 
-static const struct command *const tables[] = {saga_commands, action_commands, definition_commands,
-                                               tool_commands};
+static const struct section {
+    const char *title;
+    const struct command *commands;
+} SECTIONS[] = {
+    {"start and look", saga_commands},
+    {"repair", action_commands},
+    {"definitions", definition_commands},
+    {"tools", tool_commands},
+};
+#define SECTION_COUNT (sizeof SECTIONS / sizeof SECTIONS[0])
 
 static void print_help(void)
 {
-    printf("sagactl - look at sagas and repair them\n\n");
-    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++) {
-        for (const struct command *command = tables[t]; command->name; command++) {
-            int width = printf("  sagactl %s %s", command->name, command->usage);
-            printf("%*s%s\n", width < 58 ? 58 - width : 1, "", command->help);
+    printf("sagactl - look at sagas and repair them\n\nusage: sagactl COMMAND [options]\n");
+    for (size_t i = 0; i < SECTION_COUNT; i++) {
+        printf("\n%s\n", SECTIONS[i].title);
+        for (const struct command *command = SECTIONS[i].commands; command->name; command++) {
+            int width = printf("  %s %s", command->name, command->arguments);
+            printf("%*s%s\n", width < 44 ? 44 - width : 1, "", command->help);
         }
     }
-    printf("\noptions of every command\n"
-           "  --server URL       where sagad is (SAGACTL_SERVER; default " SERVER_DEFAULT ")\n"
-           "  -o text|json|ids   how to print\n"
-           "  -q                 data only, no messages    -v   print the equivalent curl line\n"
-           "  --color auto|always|never\n\n"
-           "ID is a saga's id, an unambiguous prefix of it, or SAGA/KEY.\n"
+    options_print(NULL);
+    printf("\nsagactl COMMAND --help shows its options.\n"
+           "ID is a saga's id, an unambiguous beginning of it, SAGA/KEY, or a key that only one "
+           "has.\n"
            "exit codes: 0 fine, 1 failed, 2 usage, 3 not found, 4 not permitted, 5 conflict,\n"
-           "  6 compensated, 7 failed, 8 still running (6-8 with --wait), 9 server unreachable\n");
+           "  6 compensated, 7 failed, 8 still running (6-8 when waiting), 9 server unreachable,\n"
+           "  130 interrupted\n");
+}
+
+static void print_command_help(const struct command *command)
+{
+    printf("usage: sagactl %s%s%s [options]\n\n  %s\n", command->name,
+           *command->arguments ? " " : "", command->arguments, command->help);
+    options_print(command);
+    if (strcmp(command->outputs, "text") != 0)
+        printf("\n-o takes: %s\n", command->outputs);
 }
 
 /* How many words of the command line name this command; 0: it does not. */
@@ -54,171 +72,51 @@ static int words_matched(const struct command *command, int argc, char **argv)
 
 static const struct command *find_command(int argc, char **argv, int *words)
 {
-    for (size_t t = 0; t < sizeof tables / sizeof tables[0]; t++)
-        for (const struct command *command = tables[t]; command->name; command++)
+    for (size_t i = 0; i < SECTION_COUNT; i++)
+        for (const struct command *command = SECTIONS[i].commands; command->name; command++)
             if ((*words = words_matched(command, argc, argv)) > 0)
                 return command;
     return NULL;
 }
 
-enum {
-    OPTION_SERVER = 256,
-    OPTION_COLOR,
-    OPTION_REASON,
-    OPTION_DATA,
-    OPTION_CODE,
-    OPTION_MESSAGE,
-    OPTION_KEY,
-    OPTION_STATUS,
-    OPTION_ATTENTION,
-    OPTION_STEP,
-    OPTION_SAGA,
-    OPTION_WAIT,
-    OPTION_SINCE,
-    OPTION_ERROR,
-    OPTION_VERSION,
-    OPTION_DATABASE,
-    OPTION_LIMIT,
-    OPTION_DRY,
-    OPTION_PAYLOADS,
-    OPTION_YES,
-    OPTION_ALL,
-    OPTION_TIMEOUT,
-    OPTION_FOR,
-};
-
-static const struct option long_options[] = {
-    {"server", required_argument, NULL, OPTION_SERVER},
-    {"output", required_argument, NULL, 'o'},
-    {"color", required_argument, NULL, OPTION_COLOR},
-    {"reason", required_argument, NULL, OPTION_REASON},
-    {"data", required_argument, NULL, OPTION_DATA},
-    {"evidence", required_argument, NULL, OPTION_DATA},
-    {"code", required_argument, NULL, OPTION_CODE},
-    {"message", required_argument, NULL, OPTION_MESSAGE},
-    {"file", required_argument, NULL, 'f'},
-    {"key", required_argument, NULL, OPTION_KEY},
-    {"status", required_argument, NULL, OPTION_STATUS},
-    {"attention", optional_argument, NULL, OPTION_ATTENTION},
-    {"step", required_argument, NULL, OPTION_STEP},
-    {"saga", required_argument, NULL, OPTION_SAGA},
-    {"wait", optional_argument, NULL, OPTION_WAIT},
-    {"timeout", required_argument, NULL, OPTION_TIMEOUT},
-    {"for", required_argument, NULL, OPTION_FOR},
-    {"since", required_argument, NULL, OPTION_SINCE},
-    {"error-code", required_argument, NULL, OPTION_ERROR},
-    {"version", required_argument, NULL, OPTION_VERSION},
-    {"database-url", required_argument, NULL, OPTION_DATABASE},
-    {"limit", required_argument, NULL, OPTION_LIMIT},
-    {"dry-run", no_argument, NULL, OPTION_DRY},
-    {"payloads", no_argument, NULL, OPTION_PAYLOADS},
-    {"yes", no_argument, NULL, OPTION_YES},
-    {"all", no_argument, NULL, OPTION_ALL},
-    {"follow", no_argument, NULL, 'F'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
-};
-
-static bool take_output(struct context *context, const char *name)
+/* "def" alone: is it how commands begin? Says which. */
+static bool tell_group(const char *word, bool quietly)
 {
-    static const char *const names[] = {"text", "json", "ids"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if (strcmp(name, names[i]) == 0) {
-            context->output = (enum output)i;
-            return true;
+    size_t length = strlen(word);
+    bool found = false;
+    for (size_t i = 0; i < SECTION_COUNT; i++)
+        for (const struct command *command = SECTIONS[i].commands; command->name; command++) {
+            if (strncmp(command->name, word, length) != 0 || command->name[length] != ' ')
+                continue;
+            if (!quietly)
+                fprintf(stderr, "%s%s", found ? ", " : "sagactl: there are: ", command->name);
+            found = true;
         }
-    }
-    fprintf(stderr, "sagactl: -o takes text, json or ids, not \"%s\"\n", name);
-    return false;
+    if (found && !quietly)
+        fputc('\n', stderr);
+    return found;
 }
 
-/* The place of a text option in the context; NULL if the option is no text option. */
-static const char **text_option(struct context *context, int option)
+/* The nearest name, of all its words and of the first alone. */
+static void tell_unknown(int argc, char **argv, bool group)
 {
-    switch (option) {
-    case OPTION_SERVER:
-        return &context->server;
-    case OPTION_REASON:
-        return &context->reason;
-    case OPTION_DATA:
-        return &context->data;
-    case OPTION_CODE:
-        return &context->code;
-    case OPTION_MESSAGE:
-        return &context->message;
-    case 'f':
-        return &context->file;
-    case OPTION_KEY:
-        return &context->key;
-    case OPTION_STATUS:
-        return &context->status;
-    case OPTION_ATTENTION:
-        return &context->attention;
-    case OPTION_STEP:
-        return &context->step;
-    case OPTION_SAGA:
-        return &context->saga_id;
-    case OPTION_WAIT:
-    case OPTION_TIMEOUT:
-        return &context->wait;
-    case OPTION_SINCE:
-        return &context->since;
-    case OPTION_ERROR:
-        return &context->error_code;
-    case OPTION_VERSION:
-        return &context->version;
-    case OPTION_DATABASE:
-        return &context->database_url;
-    case OPTION_LIMIT:
-        return &context->limit;
-    default:
-        return NULL;
-    }
-}
-
-static bool take_option(struct context *context, int option)
-{
-    const char **text = text_option(context, option);
-    if (text) {
-        *text = optarg ? optarg : "";
-        return true;
-    }
-    switch (option) {
-    case 'o':
-        return take_output(context, optarg);
-    case 'q':
-        context->quiet = true;
-        return true;
-    case 'v':
-        context->verbose = true;
-        return true;
-    case 'F':
-        context->follow = true;
-        return true;
-    case OPTION_DRY:
-        context->dry_run = true;
-        return true;
-    case OPTION_PAYLOADS:
-        context->payloads = true;
-        return true;
-    case OPTION_YES:
-        context->yes = true;
-        return true;
-    case OPTION_ALL:
-        context->all = true;
-        return true;
-    case OPTION_COLOR:
-        context->color =
-            strcmp(optarg, "always") == 0 || (context->color && strcmp(optarg, "never") != 0);
-        return true;
-    case OPTION_FOR:
-        if (strcmp(optarg, "terminal") == 0)
-            return true;
-        fprintf(stderr, "sagactl: --for takes terminal\n");
-        return false;
-    default:
-        return false;
-    }
+    struct suggest one, two;
+    char words[SUGGEST_BYTES_MAX * 2 + 2];
+    snprintf(words, sizeof words, "%.*s %.*s", SUGGEST_BYTES_MAX, argv[0], SUGGEST_BYTES_MAX,
+             argc > 1 ? argv[1] : "");
+    suggest_init(&one, span_of(argv[0]));
+    suggest_init(&two, span_of(words));
+    for (size_t i = 0; i < SECTION_COUNT; i++)
+        for (const struct command *command = SECTIONS[i].commands; command->name; command++) {
+            bool single = !strchr(command->name, ' ');
+            suggest_offer(single ? &one : &two, span_of(command->name));
+        }
+    suggest_offer(&one, SPAN_LIT("help"));
+    struct span best = span_is_none(two.best) ? one.best : two.best;
+    fprintf(stderr, "sagactl: there is no command \"%s\"", group ? words : argv[0]);
+    if (!span_is_none(best))
+        fprintf(stderr, "; did you mean \"%.*s\"?", SPAN_ARG(best));
+    fprintf(stderr, "\n         sagactl help lists them\n");
 }
 
 static void set_up(struct context *context)
@@ -238,44 +136,69 @@ static void set_up(struct context *context)
 
 static int run(struct context *context, const struct command *command, int argc, char **argv)
 {
-    int option;
-    optind = 1;
-    while ((option = getopt_long(argc, argv, "o:f:qvh", long_options, NULL)) != -1) {
-        if (option == 'h') {
-            printf("usage: sagactl %s %s\n  %s\n", command->name, command->usage, command->help);
-            return EXIT_FINE;
-        }
-        if (!take_option(context, option))
-            return EXIT_USAGE;
+    if (!options_read(context, command, argc, argv, NULL))
+        return EXIT_USAGE;
+    if (context->help) {
+        print_command_help(command);
+        return EXIT_FINE;
     }
-    for (; optind < argc && context->argument_count < ARGUMENTS_MAX; optind++)
-        context->arguments[context->argument_count++] = argv[optind];
     if (context->argument_count < command->arguments_min ||
         (command->arguments_max >= 0 && context->argument_count > command->arguments_max)) {
-        fprintf(stderr, "usage: sagactl %s %s\n", command->name, command->usage);
+        fprintf(stderr, "usage: sagactl %s %s [options]\n         sagactl %s --help says more\n",
+                command->name, command->arguments, command->name);
         return EXIT_USAGE;
     }
     return command->run(context);
+}
+
+static int help(int argc, char **argv)
+{
+    int words;
+    const struct command *command = argc > 0 ? find_command(argc, argv, &words) : NULL;
+    if (command)
+        print_command_help(command);
+    else if (argc == 0)
+        print_help();
+    else if (argc > 1 || !tell_group(argv[0], false))
+        tell_unknown(argc, argv, argc > 1 && tell_group(argv[0], true));
+    return command || argc == 0 ? EXIT_FINE : EXIT_USAGE;
+}
+
+static int choose(struct context *context, int argc, char **argv)
+{
+    int first;
+    if (argc > 1 && strcmp(argv[1], "--version") == 0)
+        argv[1] = (char *)"version";
+    if (!options_read(context, NULL, argc, argv, &first))
+        return EXIT_USAGE;
+    argc -= first;
+    argv += first;
+    if (context->help)
+        return help(argc, argv);
+    if (argc == 0) {
+        print_help();
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[0], "help") == 0)
+        return help(argc - 1, argv + 1);
+    int words = 0;
+    const struct command *command = find_command(argc, argv, &words);
+    if (command)
+        return run(context, command, argc - words + 1, argv + words - 1);
+    if (argc > 1 || !tell_group(argv[0], false))
+        tell_unknown(argc, argv, argc > 1 && tell_group(argv[0], true));
+    return EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
 {
     struct context context = {0};
     set_up(&context);
-    if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
-        strcmp(argv[1], "-h") == 0) {
-        print_help();
-        return argc < 2 ? EXIT_USAGE : EXIT_FINE;
+    int code = choose(&context, argc, argv);
+    if (fflush(stdout) != 0 && code == EXIT_FINE) {
+        fprintf(stderr, "sagactl: stdout: %s\n", strerror(errno));
+        code = EXIT_FAILED;
     }
-    if (strcmp(argv[1], "--version") == 0)
-        argv[1] = (char *)"version";
-    int words = 0;
-    const struct command *command = find_command(argc - 1, argv + 1, &words);
-    if (!command) {
-        fprintf(stderr, "sagactl: no command \"%s\"; sagactl help lists them\n", argv[1]);
-        return EXIT_USAGE;
-    }
-    int code = run(&context, command, argc - words, argv + words);
     arena_release(&context.arena);
     return code;
 }

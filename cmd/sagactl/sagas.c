@@ -1,17 +1,20 @@
 /*
  * sagactl/sagas.c - start sagas and look at them.
  */
-#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "context.h"
 
 #define INPUT_BYTES_MAX 1048576
 #define FOLLOW_MS       500
+#define PAGE            500
+#define WAIT_DEFAULT_MS 60000
+#define WAIT_ONCE_MS    60000
 
 /* KEY=VALUE: a value that is JSON stays so, anything else is text. */
 static bool add_pair(json_t *input, const char *pair)
@@ -28,35 +31,18 @@ static bool add_pair(json_t *input, const char *pair)
     return true;
 }
 
-static bool read_stream(struct context *context, FILE *file, struct span *out)
-{
-    char *bytes = arena_alloc(&context->arena, INPUT_BYTES_MAX + 1);
-    size_t length = fread(bytes, 1, INPUT_BYTES_MAX, file);
-    bytes[length] = '\0';
-    *out = (struct span){bytes, length};
-    return !ferror(file);
-}
-
-static bool read_file(struct context *context, const char *path, struct span *out)
-{
-    FILE *file = fopen(path, "r");
-    if (!file) {
-        fprintf(stderr, "sagactl: %s: %s\n", path, strerror(errno));
-        return false;
-    }
-    bool ok = read_stream(context, file, out);
-    fclose(file);
-    return ok;
-}
-
 static bool read_input(struct context *context, struct span *out)
 {
     const char *path = context->file;
-    if (!path && context->argument_count == 2 && strcmp(context->arguments[1], "-") == 0)
-        path = "-";
-    if (path)
-        return strcmp(path, "-") == 0 ? read_stream(context, stdin, out)
-                                      : read_file(context, path, out);
+    bool dash = context->argument_count == 2 && strcmp(context->arguments[1], "-") == 0;
+    if (path && context->argument_count > 1) {
+        fprintf(stderr, "sagactl: the input is KEY=VALUE or a file, not both\n");
+        return false;
+    }
+    if (path || dash) {
+        path = path ? path : "-";
+        return read_file(context, path, INPUT_BYTES_MAX, out) && check_json(path, *out);
+    }
     json_t *input = json_object();
     for (int i = 1; i < context->argument_count; i++)
         if (!add_pair(input, context->arguments[i]))
@@ -65,29 +51,72 @@ static bool read_input(struct context *context, struct span *out)
     return true;
 }
 
-static const char *wait_of(const struct context *context)
+/* ---- waiting ---- */
+
+/* Ctrl-C leaves the saga alone, and says so. Only write() may be called here. */
+static void on_interrupt(int signal_number)
 {
-    return !context->wait ? NULL : *context->wait ? context->wait : "60s";
+    static const char TEXT[] = "\nsagactl: interrupted; the saga goes on\n";
+    (void)signal_number;
+    ssize_t written = write(STDERR_FILENO, TEXT, sizeof TEXT - 1);
+    (void)written;
+    _exit(EXIT_INTERRUPTED);
 }
 
-static void print_saga_line(struct context *context, const json_t *saga)
+static bool wait_limit(const struct context *context, const char *option, int64_t *limit_ms)
 {
-    const char *status = text_of(saga, "status");
-    if (context->output == OUTPUT_JSON)
-        print_json(saga);
-    else if (context->output == OUTPUT_IDS || context->quiet)
-        printf("%s\n", text_of(saga, "id"));
-    else
-        printf("%s  %s%s %s%s\n", text_of(saga, "id"), paint(context, status_color(status)),
-               status_symbol(context, status), status, unpaint(context));
+    *limit_ms = WAIT_DEFAULT_MS;
+    if (!context->wait || !*context->wait || duration_parse(span_of(context->wait), limit_ms))
+        return true;
+    fprintf(stderr, "sagactl: %s takes a duration as 30s or 5m, not \"%s\"\n", option,
+            context->wait);
+    return false;
 }
 
-static int run_start(struct context *context)
+/* Until the saga has ended; the server lets nobody wait for longer than WAIT_ONCE_MS at once. */
+static int wait_for(struct context *context, const char *id, int64_t limit_ms)
+{
+    int64_t end_ms = now_ms() + limit_ms;
+    signal(SIGINT, on_interrupt);
+    for (;;) {
+        struct arena_mark mark = arena_mark(&context->arena);
+        int64_t left_ms = end_ms - now_ms();
+        left_ms = left_ms < 0 ? 0 : left_ms > WAIT_ONCE_MS ? WAIT_ONCE_MS : left_ms;
+        struct answer answer;
+        struct span rest =
+            arena_printf(&context->arena, "?until=terminal&wait=%ldms", (long)left_ms);
+        int code = get_saga(context, id, rest.ptr, &answer);
+        if (code != EXIT_FINE)
+            return code;
+        code = exit_code_of(text_of(answer.json, "status"));
+        if (code != EXIT_STILL_RUNNING || now_ms() >= end_ms) {
+            print_saga_line(context, answer.json);
+            return code;
+        }
+        arena_rewind(&context->arena, mark);
+    }
+}
+
+static int run_wait(struct context *context)
+{
+    int64_t limit_ms;
+    if (!wait_limit(context, "--timeout", &limit_ms))
+        return EXIT_USAGE;
+    return wait_for(context, context->arguments[0], limit_ms);
+}
+
+/* ---- start ---- */
+
+static bool start_body(struct context *context, struct span *out)
 {
     struct span input;
-    if (!read_input(context, &input))
-        return EXIT_USAGE;
     struct text body;
+    if (!read_input(context, &input))
+        return false;
+    if (context->version && strspn(context->version, "0123456789") != strlen(context->version)) {
+        fprintf(stderr, "sagactl: --version takes a number, not \"%s\"\n", context->version);
+        return false;
+    }
     text_init(&body, &context->arena);
     text_json_open(&body, '{');
     text_json_key(&body, "saga");
@@ -96,25 +125,36 @@ static int run_start(struct context *context)
         text_json_key(&body, "key");
         text_json_string(&body, span_of(context->key));
     }
-    if (context->version) {
+    if (context->version && *context->version) {
         text_json_key(&body, "version");
         text_json_raw(&body, span_of(context->version));
     }
     text_json_key(&body, "input");
     text_json_raw(&body, input);
     text_json_close(&body, '}');
-    const char *wait = wait_of(context);
+    *out = text_span(&body);
+    return true;
+}
+
+static int run_start(struct context *context)
+{
+    struct span body;
+    int64_t limit_ms;
     struct answer answer;
+    if (!wait_limit(context, "--wait", &limit_ms) || !start_body(context, &body))
+        return EXIT_USAGE;
     int code = call(context, "POST",
-                    arena_printf(&context->arena, "/v1/sagas%s%s%s%s", wait ? "?wait=" : "",
-                                 wait ? wait : "", context->dry_run ? (wait ? "&" : "?") : "",
-                                 context->dry_run ? "dryRun=true" : ""),
-                    text_span(&body), &answer);
+                    context->dry_run ? SPAN_LIT("/v1/sagas?dryRun=true") : SPAN_LIT("/v1/sagas"),
+                    body, &answer);
     if (code != EXIT_FINE)
         return code;
+    if (context->wait && !context->dry_run)
+        return wait_for(context, text_of(answer.json, "id"), limit_ms);
     print_saga_line(context, answer.json);
-    return wait ? exit_code_of(text_of(answer.json, "status")) : EXIT_FINE;
+    return EXIT_FINE;
 }
+
+/* ---- list ---- */
 
 static void add_filter(struct context *context, struct text *path, const char *name,
                        const char *value)
@@ -132,6 +172,12 @@ static struct span ago(struct context *context, const char *at)
                                            : SPAN_LIT("");
 }
 
+static const char *shown_status(struct context *context, const json_t *saga)
+{
+    const char *status = text_of(saga, "status");
+    return arena_printf(&context->arena, "%s %s", status_symbol(context, status), status).ptr;
+}
+
 static void print_list(struct context *context, const json_t *items)
 {
     struct table *table = table_new(context, 7);
@@ -140,19 +186,84 @@ static void print_list(struct context *context, const json_t *items)
     size_t i;
     json_t *saga;
     json_array_foreach (items, i, saga) {
-        const char *status = text_of(saga, "status");
         const json_t *attention = json_object_get(saga, "attention");
-        struct span shown =
-            arena_printf(&context->arena, "%s %s", status_symbol(context, status), status);
-        table_row(table, (const char *const[]){
-                             text_of(saga, "saga"), text_of(saga, "key"), shown.ptr,
-                             text_of(saga, "step"), text_of(attention, "reason"),
-                             ago(context, text_of(saga, "startedAt")).ptr, text_of(saga, "id")});
+        table_row(table, (const char *const[]){text_of(saga, "saga"), text_of(saga, "key"),
+                                               shown_status(context, saga), text_of(saga, "step"),
+                                               text_of(attention, "reason"),
+                                               ago(context, text_of(saga, "startedAt")).ptr,
+                                               text_of(saga, "id")});
     }
     table_print(table);
 }
 
-static int run_list(struct context *context)
+/* Those that need a person: since when, what sagad will do by itself and when, and whose it is. */
+static void print_attention_list(struct context *context, const json_t *items)
+{
+    struct table *table = table_new(context, 9);
+    table_row(table, (const char *const[]){"SAGA", "KEY", "STATUS", "STEP", "ATTENTION", "SINCE",
+                                           "NEXT RETRY", "OWNER", "ID"});
+    size_t i;
+    json_t *saga;
+    json_array_foreach (items, i, saga) {
+        const json_t *attention = json_object_get(saga, "attention");
+        int64_t next_ms = time_of(saga, "wakesAt");
+        struct span next = next_ms
+                               ? arena_printf(&context->arena, "in %.*s",
+                                              SPAN_ARG(short_duration(context, next_ms - now_ms())))
+                               : SPAN_LIT("-");
+        table_row(table,
+                  (const char *const[]){text_of(saga, "saga"), text_of(saga, "key"),
+                                        shown_status(context, saga), text_of(attention, "step"),
+                                        text_of(attention, "reason"),
+                                        ago(context, text_of(attention, "since")).ptr, next.ptr,
+                                        text_of(saga, "owner"), text_of(saga, "id")});
+    }
+    table_print(table);
+}
+
+static long long count_of(struct context *context, const char *query)
+{
+    struct answer answer;
+    size_t i;
+    long long sum = 0;
+    json_t *item;
+    if (call(context, "GET", arena_printf(&context->arena, "/v1/sagas:count?%s", query), SPAN_NONE,
+             &answer) != EXIT_FINE)
+        return -1;
+    json_array_foreach (json_object_get(answer.json, "items"), i, item)
+        sum += json_integer_value(json_object_get(item, "count"));
+    return sum;
+}
+
+/* 3 of 3 need attention, 41 more running normally */
+static void print_attention_sum(struct context *context, const json_t *items)
+{
+    long long needing = count_of(context, "attention=true");
+    long long open = count_of(context, "status=pending,running,compensating");
+    if (needing < 0 || open < 0)
+        return;
+    const char *dot = context->unicode ? "·" : "-";
+    fprintf(stderr, "%zu of %lld need attention %s %lld more running normally",
+            json_array_size(items), needing, dot, open - needing < 0 ? 0 : open - needing);
+    const json_t *first = json_array_get(items, 0);
+    if (first)
+        fprintf(stderr, "   explain one: sagactl explain %s", handle_of(context, first).ptr);
+    fputc('\n', stderr);
+}
+
+static void tell_more(struct context *context, const json_t *items, const char *next)
+{
+    if (context->quiet || context->output != OUTPUT_TEXT)
+        return;
+    if (*next)
+        fprintf(stderr, "there are more; --limit shows up to 500\n");
+    else if (json_array_size(items) == 0)
+        fprintf(stderr, "none\n");
+    if (context->attention)
+        print_attention_sum(context, items);
+}
+
+static struct span list_path(struct context *context)
 {
     struct text path;
     text_init(&path, &context->arena);
@@ -165,38 +276,42 @@ static int run_list(struct context *context)
     add_filter(context, &path, "errorCode", context->error_code);
     add_filter(context, &path, "key", context->key);
     add_filter(context, &path, "startedAfter", context->since);
+    for (int i = 0; i < context->label_count; i++) {
+        const char *equals = strchr(context->labels[i], '=');
+        struct span name = {context->labels[i], (size_t)(equals - context->labels[i])};
+        add_filter(
+            context, &path,
+            arena_printf(&context->arena, "label.%.*s", SPAN_ARG(percent_encode(context, name)))
+                .ptr,
+            equals + 1);
+    }
     add_filter(context, &path, "limit", context->limit);
+    return text_span(&path);
+}
+
+static int run_list(struct context *context)
+{
     struct answer answer;
-    int code = call(context, "GET", text_span(&path), SPAN_NONE, &answer);
+    int code = call(context, "GET", list_path(context), SPAN_NONE, &answer);
     if (code != EXIT_FINE)
         return code;
     const json_t *items = json_object_get(answer.json, "items");
     size_t i;
     json_t *saga;
-    if (context->output == OUTPUT_JSON) {
+    if (context->output == OUTPUT_JSON)
         print_json(answer.json);
-    } else if (context->output == OUTPUT_IDS) {
+    else if (context->output == OUTPUT_IDS)
         json_array_foreach (items, i, saga)
             printf("%s\n", text_of(saga, "id"));
-    } else {
+    else if (context->attention)
+        print_attention_list(context, items);
+    else
         print_list(context, items);
-        if (*text_of(answer.json, "next") && !context->quiet)
-            fprintf(stderr, "there are more; --limit shows up to 500\n");
-    }
+    tell_more(context, items, text_of(answer.json, "next"));
     return EXIT_FINE;
 }
 
-static int get_saga(struct context *context, const char *id, const char *rest,
-                    struct answer *answer)
-{
-    int code;
-    struct span path = resolve(context, id, &code);
-    if (code != EXIT_FINE)
-        return code;
-    return call(context, "GET",
-                arena_printf(&context->arena, "/v1/sagas/%.*s%s", SPAN_ARG(path), rest), SPAN_NONE,
-                answer);
-}
+/* ---- one saga ---- */
 
 static int run_get(struct context *context)
 {
@@ -227,8 +342,8 @@ static int run_explain(struct context *context)
     printf("%s\n", text_of(answer.json, "summary"));
     const json_t *attention = json_object_get(answer.json, "attention");
     if (json_is_object(attention))
-        printf("attention: %s%s%s%s since %s\n", paint(context, COLOR_RED),
-               text_of(attention, "reason"), unpaint(context), "", text_of(attention, "since"));
+        printf("attention: %s%s%s since %s\n", paint(context, COLOR_RED),
+               text_of(attention, "reason"), unpaint(context), text_of(attention, "since"));
     if (*text_of(answer.json, "nextAttemptAt"))
         printf("next attempt: in %.*s\n",
                SPAN_ARG(short_duration(context, time_of(answer.json, "nextAttemptAt") - now_ms())));
@@ -258,70 +373,55 @@ static void print_entry(struct context *context, const json_t *entry)
         printf("      %.*s\n", SPAN_ARG(json_write(data, &context->arena)));
 }
 
+/* One page. `*after` and `*status` go on from the last entry printed. */
+static int print_entries(struct context *context, long long *after, bool *ended, size_t *count)
+{
+    struct span rest = arena_printf(&context->arena, "/events?limit=%d&after=%lld", PAGE, *after);
+    struct answer answer;
+    int code = get_saga(context, context->arguments[0], rest.ptr, &answer);
+    if (code != EXIT_FINE)
+        return code;
+    size_t i;
+    json_t *entry;
+    json_array_foreach (json_object_get(answer.json, "items"), i, entry) {
+        print_entry(context, entry);
+        *after = json_integer_value(json_object_get(entry, "seq"));
+        *ended = exit_code_of(text_of(entry, "status")) != EXIT_STILL_RUNNING;
+    }
+    *count = i;
+    return EXIT_FINE;
+}
+
 static int run_events(struct context *context)
 {
     long long after = 0;
+    bool ended = false;
     for (;;) {
-        struct span rest = arena_printf(&context->arena, "/events?limit=500&after=%lld", after);
-        struct answer answer;
-        int code = get_saga(context, context->arguments[0], rest.ptr, &answer);
+        size_t count = 0;
+        struct arena_mark mark = arena_mark(&context->arena);
+        int code = print_entries(context, &after, &ended, &count);
+        arena_rewind(&context->arena, mark);
         if (code != EXIT_FINE)
             return code;
-        const json_t *items = json_object_get(answer.json, "items");
-        size_t i;
-        json_t *entry;
-        const char *status = "";
-        json_array_foreach (items, i, entry) {
-            print_entry(context, entry);
-            after = json_integer_value(json_object_get(entry, "seq"));
-            status = text_of(entry, "status");
-        }
-        if (json_array_size(items) == 500)
+        if (count == PAGE)
             continue;
-        if (!context->follow || exit_code_of(status) != EXIT_STILL_RUNNING)
+        if (!context->follow || ended)
             return EXIT_FINE;
         fflush(stdout);
         nanosleep(&(struct timespec){.tv_nsec = FOLLOW_MS * 1000000L}, NULL);
     }
 }
 
-static int run_wait(struct context *context)
-{
-    int64_t limit_ms = 60000;
-    if (context->wait && !duration_parse(span_of(context->wait), &limit_ms)) {
-        fprintf(stderr, "sagactl: --timeout takes a duration as 30s or 5m, not \"%s\"\n",
-                context->wait);
-        return EXIT_USAGE;
-    }
-    int64_t end_ms = now_ms() + limit_ms;
-    for (;;) {
-        int64_t left_ms = end_ms - now_ms();
-        if (left_ms < 0)
-            left_ms = 0;
-        if (left_ms > 60000)
-            left_ms = 60000;
-        struct answer answer;
-        struct span rest =
-            arena_printf(&context->arena, "?until=terminal&wait=%ldms", (long)left_ms);
-        int code = get_saga(context, context->arguments[0], rest.ptr, &answer);
-        if (code != EXIT_FINE)
-            return code;
-        code = exit_code_of(text_of(answer.json, "status"));
-        if (code == EXIT_STILL_RUNNING && now_ms() < end_ms)
-            continue;
-        print_saga_line(context, answer.json);
-        return code;
-    }
-}
-
 const struct command saga_commands[] = {
-    {"start", "SAGA [KEY=VALUE... | -f FILE | -] [--key K] [--wait[=30s]]", "start a saga", 1, -1,
-     run_start},
-    {"list", "[SAGA] [--status S] [--attention[=R]] [--step X] [--since 2h]", "sagas, newest first",
-     0, 1, run_list},
-    {"get", "ID", "one saga as a tree of its steps", 1, 1, run_get},
-    {"explain", "ID", "why it is where it is, and what can be done", 1, 1, run_explain},
-    {"events", "ID [--follow] [--payloads]", "its journal, a line a transition", 1, 1, run_events},
-    {"wait", "ID [--for terminal] [--timeout 60s]", "wait until it has ended", 1, 1, run_wait},
+    {"start", "SAGA [KEY=VALUE... | -]", "file key version wait dry-run", "text json ids",
+     "start a saga; a VALUE that is JSON stays JSON", 1, -1, run_start},
+    {"list", "[SAGA]", "status attention step error-code key since label limit", "text json ids",
+     "sagas, newest first", 0, 1, run_list},
+    {"get", "ID", "", "text json ids", "one saga as a tree of its steps", 1, 1, run_get},
+    {"explain", "ID", "", "text json", "why it is where it is, and what can be done", 1, 1,
+     run_explain},
+    {"events", "ID", "follow payloads", "text json", "its journal, a line a transition", 1, 1,
+     run_events},
+    {"wait", "ID", "timeout for", "text json ids", "wait until it has ended", 1, 1, run_wait},
     {0},
 };

@@ -75,6 +75,9 @@ static pid_t run(const struct owner *owner, const char *log, char *const argumen
         dup2(output, STDOUT_FILENO);
         dup2(output, STDERR_FILENO);
     }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
     /* Its own group: Ctrl-C at the terminal is for us, we stop the cluster in order. */
     setpgid(0, 0);
     if (owner->needed && (setgid(owner->group) != 0 || setuid(owner->user) != 0))

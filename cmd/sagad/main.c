@@ -9,6 +9,7 @@
 #include "observability/log.h"
 #include "options.h"
 #include "serve.h"
+#include "store/where.h"
 
 #define PROBLEMS_MAX 50
 
@@ -44,9 +45,23 @@ static bool need_database(const struct config_daemon *config)
 {
     if (config->database_url.len > 0)
         return true;
-    fprintf(stderr, "sagad: no database is set. Give database_url in the file of --config, "
-                    "SAGAD_DATABASE_URL, or --database-url;\n"
-                    "sagad: to try it out without one: sagad dev\n");
+    fprintf(stderr,
+            "sagad: no database is set. Give --database-url, SAGAD_DATABASE_URL, or "
+            "database_url in the file of --config;\n"
+            "sagad: to try it out without one: sagad dev, or docker compose up -d --wait\n");
+    return false;
+}
+
+/* One that libpq can't read is told now: it would never become good. */
+static bool readable_database(const struct config_daemon *config, struct arena *arena)
+{
+    char shown[STORE_WHERE_BYTES];
+    if (store_where(arena_copy(arena, config->database_url).ptr, shown))
+        return true;
+    fprintf(stderr,
+            "sagad: database_url is no connection string: %s\n"
+            "sagad: it looks like postgres://user@host:5432/name, or host=... dbname=...\n",
+            shown);
     return false;
 }
 
@@ -54,6 +69,8 @@ static int develop(const struct options *options, struct arena *arena, struct co
 {
     struct cluster cluster = {0};
     bool own = config->database_url.len == 0;
+    sigset_t signals;
+    block_signals(&signals); /* one that comes now is served when there is something to stop */
     if (own && !cluster_start(&cluster, options->data_folder))
         return 1;
     if (own)
@@ -77,6 +94,8 @@ static int run_command(struct options *options, struct arena *arena, struct conf
 {
     if (options->command == COMMAND_CHECK_CONFIG)
         return check_config(config);
+    if (config->database_url.len > 0 && !readable_database(config, arena))
+        return 1;
     if (options->command == COMMAND_DEV)
         return develop(options, arena, config);
     if (!need_database(config))

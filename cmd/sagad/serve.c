@@ -27,6 +27,7 @@
 #include "store/migrate.h"
 #include "store/postgres.h"
 #include "store/read.h"
+#include "store/where.h"
 #include "transport/http.h"
 
 #define RETRY_MS          500 /* between looks at a database that is away */
@@ -46,6 +47,8 @@ struct parts {
     struct outbox_relay *relay;
     struct engine *engine;
     struct http_server *http;
+    const char *url;   /* of the database */
+    char problem[400]; /* why the database is away, for a person */
 };
 
 /* ---- the engine's hooks ---- */
@@ -78,7 +81,7 @@ static struct store_postgres_options database_options(struct parts *parts, const
 {
     const struct config_daemon *config = parts->config;
     return (struct store_postgres_options){
-        .url = arena_copy(&parts->arena, config->database_url).ptr,
+        .url = parts->url,
         .connect_timeout_ms = config->database.connect_timeout_ms,
         .statement_timeout_ms = config->database.statement_timeout_ms,
         .prepared_statements = config->database.prepared_statements,
@@ -194,17 +197,31 @@ static bool put_file(struct parts *parts, const struct saga_file *file, enum err
     return *err == ERR_OK;
 }
 
+static void tell_schema(const char *url, unsigned have, unsigned want)
+{
+    char shown[STORE_WHERE_BYTES];
+    (void)store_where(url, shown);
+    if (have > want)
+        fprintf(stderr,
+                "sagad: the database has schema %u, newer than the %u of this version: run the "
+                "sagad that made it, or a newer one\n",
+                have, want);
+    else if (have == 0)
+        fprintf(stderr, "sagad: the database has no schema of sagad: run sagad migrate\n");
+    else
+        fprintf(stderr,
+                "sagad: the database has schema %u and this version wants %u: run sagad migrate\n",
+                have, want);
+    fprintf(stderr, "sagad: (%s)\n", shown);
+}
+
 /* Everything that needs the database, once. ERR_UNAVAILABLE: it is away, come again. */
 static enum err prepare_once(struct parts *parts)
 {
     unsigned have = 0, want = 0;
-    char problem[400];
-    const char *url = arena_copy(&parts->arena, parts->config->database_url).ptr;
-    enum err err = store_schema_version(url, &have, &want, problem);
+    enum err err = store_schema_version(parts->url, &have, &want, parts->problem);
     if (err == ERR_NOT_FOUND || (err == ERR_OK && have != want)) {
-        fprintf(stderr,
-                "sagad: the database has schema %u and this version wants %u: run sagad migrate\n",
-                have, want);
+        tell_schema(parts->url, have, want);
         return ERR_INVALID;
     }
     if (err)
@@ -264,7 +281,7 @@ static void release(struct parts *parts)
 
 /* ---- signals ---- */
 
-static void block_signals(sigset_t *set)
+void block_signals(sigset_t *set)
 {
     sigemptyset(set);
     sigaddset(set, SIGTERM);
@@ -280,6 +297,18 @@ static bool wait_signal(const sigset_t *set, int64_t wait_ms)
     return sigtimedwait(set, NULL, &limit) > 0;
 }
 
+static void tell_away(struct parts *parts, enum err err)
+{
+    char shown[STORE_WHERE_BYTES];
+    (void)store_where(parts->url, shown);
+    log_error("database.away",
+              "the database is away; waiting for it (--database-url, SAGAD_DATABASE_URL or "
+              "database_url in the file of --config says where it is)",
+              LOG_TEXT("db.connection", span_of(shown)),
+              LOG_TEXT("error.code", span_of(err_name(err))),
+              LOG_TEXT("error.message", span_of(parts->problem)));
+}
+
 /* Returns ERR_STOPPED if a signal came before the database did. */
 static enum err prepare(struct parts *parts, const sigset_t *signals)
 {
@@ -289,8 +318,7 @@ static enum err prepare(struct parts *parts, const sigset_t *signals)
         if (err_class(err) != ERR_CLASS_RETRY)
             return err;
         if (!told)
-            log_error("database.away", "the database is away; waiting for it",
-                      LOG_TEXT("error.code", span_of(err_name(err))));
+            tell_away(parts, err);
         told = true;
         if (wait_signal(signals, RETRY_MS))
             return ERR_STOPPED;
@@ -308,7 +336,9 @@ static int serve_until_signal(struct parts *parts, const sigset_t *signals, bool
 {
     enum err err = start(parts);
     if (err) {
-        fprintf(stderr, "sagad: it did not start: %s\n", err_text(err));
+        log_error("service.not_started", "it did not start",
+                  LOG_TEXT("error.type", span_of(err_name(err))));
+        stop(parts);
         return 1;
     }
     err = prepare(parts, signals);
@@ -340,6 +370,7 @@ int serve(const struct config_daemon *config, bool announce)
     block_signals(&signals);
     struct parts parts = {.config = config};
     arena_init(&parts.arena);
+    parts.url = arena_copy(&parts.arena, config->database_url).ptr;
     clock_init_real(&parts.clock);
     parts.daemon = id_v7(clock_now_ms(&parts.clock));
     enum err err = build_database(&parts);
@@ -376,8 +407,15 @@ int migrate(const struct config_daemon *config)
         nanosleep(&(struct timespec){.tv_nsec = (long)MIGRATE_RETRY_MS * 1000000}, NULL);
         err = store_migrate(url, tell_migration, NULL, problem);
     }
-    if (err)
-        fprintf(stderr, "sagad: migrate: %s\n", problem[0] ? problem : err_text(err));
+    if (err) {
+        char shown[STORE_WHERE_BYTES];
+        (void)store_where(url, shown);
+        fprintf(stderr,
+                "sagad: migrate: %s\n"
+                "sagad: tried %s; --database-url, SAGAD_DATABASE_URL or database_url in the file "
+                "of --config says where it is\n",
+                problem[0] ? problem : err_text(err), shown);
+    }
     arena_release(&arena);
     return err ? 1 : 0;
 }

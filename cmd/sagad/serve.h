@@ -4,7 +4,12 @@
 #ifndef SAGAD_SERVE_H
 #define SAGAD_SERVE_H
 
+#include <signal.h>
+
 #include "config/daemon.h"
+
+/* SIGTERM and SIGINT are kept for serve(), which waits for them. */
+void block_signals(sigset_t *set);
 
 /* Serve until SIGTERM or SIGINT. Returns the exit code: 0 after an orderly stop, 1 with a message
    on stderr if it could not start. `announce` prints where it listens (dev). */

@@ -116,6 +116,14 @@ static void print_progress(struct text *out, uint32_t done, uint32_t total)
     text_json_close(out, '}');
 }
 
+static void print_owner(struct request *request, struct text *out, const struct store_saga *row)
+{
+    const struct saga_definition *def =
+        engine_definition(request->server->options.definitions, row->definition, row->version);
+    if (def && def->owner.len > 0)
+        print_text(out, "owner", def->owner);
+}
+
 void print_saga_row(struct request *request, struct text *out, const struct store_saga *row)
 {
     text_json_open(out, '{');
@@ -133,6 +141,8 @@ void print_saga_row(struct request *request, struct text *out, const struct stor
     print_time(out, "startedAt", row->started_ms);
     print_time(out, "updatedAt", row->updated_ms);
     print_time(out, "endedAt", row->ended_ms);
+    print_time(out, "wakesAt", row->wake_ms);
+    print_owner(request, out, row);
     print_progress(out, row->done, row->total);
     row_attention(request, out, row);
     if (!span_is_none(row->labels)) {
@@ -252,6 +262,8 @@ static void print_step(struct request *request, struct text *out, const struct s
     print_text(out, "undoType", step_def->undo_type);
     if (index == def->pivot)
         print_bool(out, "pivot", true);
+    if (step_def->when)
+        print_text(out, "when", expr_source(step_def->when));
     print_text(out, "status", span_of(saga_step_status_name(step->status)));
     if (step->passed_over)
         print_bool(out, "passedOver", true);

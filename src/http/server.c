@@ -4,6 +4,7 @@
 #include "http/server.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "base/assert.h"
 #include "http/internal.h"
+#include "net/holder.h"
 #include "observability/log.h"
 #include "observability/metrics.h"
 
@@ -253,7 +255,9 @@ static int listen_unix(const char *path)
     unlink(path);
     if (bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
+    int error = errno;
     close(fd);
+    errno = error;
     return -1;
 }
 
@@ -266,7 +270,9 @@ static int try_address(const struct addrinfo *address)
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, address->ai_addr, address->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
+    int error = errno;
     close(fd);
+    errno = error;
     return -1;
 }
 
@@ -275,11 +281,14 @@ static int listen_tcp(const char *host, const char *port)
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found = NULL;
     int fd = -1;
+    errno = EADDRNOTAVAIL;
     if (getaddrinfo(*host ? host : NULL, port, &hints, &found) != 0)
         return -1;
     for (struct addrinfo *at = found; at && fd < 0; at = at->ai_next)
         fd = try_address(at);
+    int error = errno;
     freeaddrinfo(found);
+    errno = error;
     return fd;
 }
 
@@ -300,6 +309,21 @@ static int listen_on(struct span listen_at)
         host++;
     }
     return listen_tcp(host, colon + 1);
+}
+
+/* One sentence with the remedy: this is what people meet first. */
+static void tell_not_listening(struct span address, int error)
+{
+    char holder[NET_HOLDER_BYTES], why[200];
+    const char *colon = address.len ? memrchr(address.ptr, ':', address.len) : NULL;
+    if (error == EADDRINUSE && colon)
+        snprintf(why, sizeof why, "it is taken by %s: stop that, or choose another with --listen",
+                 net_port_holder((unsigned)strtoul(colon + 1, NULL, 10), holder));
+    else
+        snprintf(why, sizeof why, "%s: choose another with --listen HOST:PORT or unix:PATH",
+                 strerror(error));
+    log_error("http.listen_failed", "the address can't be listened on",
+              LOG_TEXT("server.address", address), LOG_TEXT("error.message", span_of(why)));
 }
 
 static unsigned port_of(int fd)
@@ -342,8 +366,7 @@ enum err http_server_start(struct http_server *server)
 {
     int fd = listen_on(server->options.config->listen);
     if (fd < 0) {
-        log_error("http.listen_failed", "the address can't be listened on; is it taken?",
-                  LOG_TEXT("server.address", server->options.config->listen));
+        tell_not_listening(server->options.config->listen, errno);
         return ERR_SYSTEM;
     }
     server->port = port_of(fd);
