@@ -15,6 +15,7 @@
 #define DEMO_DOWN_MAX       16
 #define DEMO_REPLY_URLS_MAX 8
 #define DEMO_BODY_BYTES_MAX 1048576
+#define DEMO_KEY_BYTES_MAX  512 /* of an idempotency key */
 
 struct options {
     const char *listen;
@@ -22,7 +23,9 @@ struct options {
     unsigned late_percent; /* of commands, answered 202 and later by a reply event */
     const char *reply_to[DEMO_REPLY_URLS_MAX];
     size_t reply_count;
+    bool help;
 };
+/* False: told what is wrong. */
 bool options_read(int count, char **arguments, struct options *out);
 
 /* A command as it came. */
@@ -40,7 +43,7 @@ struct answer {
     char data[160]; /* OK: JSON */
 };
 struct ledger;
-struct ledger *ledger_new(const char *log);
+struct ledger *ledger_new(const char *log); /* NULL: the log can't be opened, told */
 void ledger_free(struct ledger *ledger);
 /*
  * Carry the command out once, whatever comes how often: `decide` is asked for a key that is new. An

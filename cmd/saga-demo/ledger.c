@@ -1,6 +1,7 @@
 /*
  * saga-demo/ledger.c - one entry an idempotency key, for ever: the answer, or a tombstone (S-13).
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -36,8 +37,11 @@ struct ledger *ledger_new(const char *log)
     ASSERT(ledger != NULL);
     pthread_mutex_init(&ledger->mutex, NULL);
     ledger->log = log ? open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
-    ASSERT(log == NULL || ledger->log >= 0);
-    return ledger;
+    if (log == NULL || ledger->log >= 0)
+        return ledger;
+    fprintf(stderr, "saga-demo: %s: %s\n", log, strerror(errno));
+    ledger_free(ledger);
+    return NULL;
 }
 
 void ledger_free(struct ledger *ledger)
@@ -85,8 +89,9 @@ static struct entry *add(struct ledger *ledger, struct span key, enum entry_stat
    before anybody hears of it. */
 static void log_effect(struct ledger *ledger, const char *what, struct span key)
 {
-    char line[300];
+    char line[DEMO_KEY_BYTES_MAX + 16];
     int len = snprintf(line, sizeof line, "%s %.*s\n", what, SPAN_ARG(key));
+    ASSERT(len > 0 && (size_t)len < sizeof line);
     if (ledger->log >= 0)
         ASSERT(write(ledger->log, line, (size_t)len) == len);
 }

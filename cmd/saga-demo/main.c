@@ -3,6 +3,7 @@
  * docs/participants.md.
  */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <microhttpd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "base/assert.h"
 #include "base/hash.h"
 #include "demo.h"
+#include "net/holder.h"
 
 #define THREADS         2
 #define CONNECTIONS_MAX 2000
@@ -25,6 +27,7 @@ struct demo {
 struct incoming {
     char *body;
     size_t len, capacity;
+    bool too_large;
 };
 
 static enum MHD_Result respond(struct MHD_Connection *connection, unsigned status,
@@ -66,7 +69,8 @@ static enum MHD_Result take_command(struct demo *demo, struct MHD_Connection *co
     struct command command;
     struct answer answer;
     read_command(body, &command);
-    if (!command.type.len || !command.event_id.len || !command.key.len)
+    if (!command.type.len || !command.event_id.len || !command.key.len ||
+        command.key.len > DEMO_KEY_BYTES_MAX || command.undoes.len > DEMO_KEY_BYTES_MAX)
         return respond(connection, 400, SPAN_LIT("{\"code\":\"no_command\"}"));
     if (participant_is_down(command.type))
         return respond(connection, 503, SPAN_LIT("{\"code\":\"unavailable\",\"retryable\":true}"));
@@ -94,6 +98,8 @@ static enum MHD_Result route(struct demo *demo, struct MHD_Connection *connectio
         return respond(connection, 200, ledger_print(demo->ledger, arena));
     if (!post || (strcmp(url, "/commands") != 0 && strcmp(url, "/control") != 0))
         return respond(connection, 404, SPAN_LIT("{\"code\":\"not_found\"}"));
+    if (incoming->too_large)
+        return respond(connection, 413, SPAN_LIT("{\"code\":\"too_large\"}"));
     if (json_read((struct span){incoming->body ? incoming->body : "", incoming->len}, &body,
                   NULL) != ERR_OK)
         return respond(connection, 400, SPAN_LIT("{\"code\":\"no_json\"}"));
@@ -105,7 +111,8 @@ static enum MHD_Result route(struct demo *demo, struct MHD_Connection *connectio
 
 static void keep(struct incoming *incoming, const char *data, size_t len)
 {
-    if (incoming->len + len > DEMO_BODY_BYTES_MAX)
+    incoming->too_large |= incoming->len + len > DEMO_BODY_BYTES_MAX;
+    if (incoming->too_large)
         return;
     if (incoming->len + len > incoming->capacity) {
         incoming->capacity = 2 * (incoming->len + len);
@@ -157,48 +164,79 @@ static void request_done(void *ctx, struct MHD_Connection *connection, void **se
 
 static bool address_of(const char *listen, struct sockaddr_in *out)
 {
-    char host[64];
+    char host[64], *end;
     const char *colon = strrchr(listen, ':');
     if (colon == NULL || (size_t)(colon - listen) >= sizeof host)
         return false;
+    unsigned long port = strtoul(colon + 1, &end, 10);
     snprintf(host, sizeof host, "%.*s", (int)(colon - listen), listen);
-    *out = (struct sockaddr_in){.sin_family = AF_INET,
-                                .sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10))};
-    return inet_pton(AF_INET, host, &out->sin_addr) == 1;
+    *out = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    return colon[1] && !*end && port <= UINT16_MAX && inet_pton(AF_INET, host, &out->sin_addr) == 1;
+}
+
+static struct MHD_Daemon *listen_on(struct sockaddr_in *address, struct demo *demo)
+{
+    return MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, demo, MHD_OPTION_SOCK_ADDR,
+        (struct sockaddr *)address, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_NOTIFY_COMPLETED,
+        request_done, NULL, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+}
+
+static void tell_not_listening(const char *listen, unsigned port, int error)
+{
+    char holder[NET_HOLDER_BYTES];
+    if (error == EADDRINUSE)
+        fprintf(stderr,
+                "saga-demo: %s is taken by %s: stop that, or choose another with --listen\n",
+                listen, net_port_holder(port, holder));
+    else
+        fprintf(stderr, "saga-demo: %s can't be listened on: %s\n", listen, strerror(error));
+}
+
+static void block_signals(sigset_t *signals)
+{
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+static int serve(struct demo *demo, struct sockaddr_in *address)
+{
+    sigset_t signals;
+    int signal_number;
+    block_signals(&signals);
+    json_init();
+    demo->ledger = ledger_new(demo->options.log);
+    if (demo->ledger == NULL)
+        return 1;
+    demo->replies = replies_new(&demo->options);
+    struct MHD_Daemon *daemon = listen_on(address, demo);
+    int error = errno;
+    if (daemon) {
+        sigwait(&signals, &signal_number);
+        MHD_stop_daemon(daemon);
+    } else {
+        tell_not_listening(demo->options.listen, ntohs(address->sin_port), error);
+    }
+    replies_free(demo->replies);
+    ledger_free(demo->ledger);
+    return daemon ? 0 : 1;
 }
 
 int main(int count, char **arguments)
 {
     struct demo demo = {0};
     struct sockaddr_in address;
-    sigset_t signals;
-    int signal_number;
     if (!options_read(count, arguments, &demo.options))
         return 2;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
-    json_init();
-    demo.ledger = ledger_new(demo.options.log);
-    demo.replies = replies_new(&demo.options);
-    struct MHD_Daemon *daemon =
-        address_of(demo.options.listen, &address)
-            ? MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, &demo,
-                               MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
-                               MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
-                               MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                               MHD_OPTION_NOTIFY_COMPLETED, request_done, NULL,
-                               MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END)
-            : NULL;
-    if (daemon == NULL) {
-        fprintf(stderr, "saga-demo: %s can't be listened on\n", demo.options.listen);
-        return 1;
-    }
-    sigwait(&signals, &signal_number);
-    MHD_stop_daemon(daemon);
-    replies_free(demo.replies);
-    ledger_free(demo.ledger);
-    return 0;
+    if (demo.options.help)
+        return 0;
+    if (address_of(demo.options.listen, &address))
+        return serve(&demo, &address);
+    fprintf(stderr, "saga-demo: --listen takes HOST:PORT, as 127.0.0.1:8090; not \"%s\"\n",
+            demo.options.listen);
+    return 2;
 }

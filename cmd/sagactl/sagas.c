@@ -13,6 +13,7 @@
 #define INPUT_BYTES_MAX 1048576
 #define FOLLOW_MS       500
 #define PAGE            500
+#define EXPLAINED_MAX   50 /* sagas of a list that are asked for their next retry */
 #define WAIT_DEFAULT_MS 60000
 #define WAIT_ONCE_MS    60000
 
@@ -143,12 +144,10 @@ static int run_start(struct context *context)
     struct answer answer;
     if (!wait_limit(context, "--wait", &limit_ms) || !start_body(context, &body))
         return EXIT_USAGE;
-    int code = call(context, "POST",
-                    context->dry_run ? SPAN_LIT("/v1/sagas?dryRun=true") : SPAN_LIT("/v1/sagas"),
-                    body, &answer);
+    int code = call(context, "POST", SPAN_LIT("/v1/sagas"), body, &answer);
     if (code != EXIT_FINE)
         return code;
-    if (context->wait && !context->dry_run)
+    if (context->wait)
         return wait_for(context, text_of(answer.json, "id"), limit_ms);
     print_saga_line(context, answer.json);
     return EXIT_FINE;
@@ -196,6 +195,17 @@ static void print_list(struct context *context, const json_t *items)
     table_print(table);
 }
 
+/* Only the saga itself knows; a list does not read that far. */
+static const char *next_retry(struct context *context, const json_t *saga)
+{
+    struct answer answer;
+    if (get_saga(context, text_of(saga, "id"), "/explain", &answer) != EXIT_FINE)
+        return "?";
+    int64_t at_ms = time_of(answer.json, "nextAttemptAt");
+    struct span in = short_duration(context, at_ms - now_ms());
+    return at_ms ? arena_printf(&context->arena, "in %.*s", SPAN_ARG(in)).ptr : "-";
+}
+
 /* Those that need a person: since when, what sagad will do by itself and when, and whose it is. */
 static void print_attention_list(struct context *context, const json_t *items)
 {
@@ -206,16 +216,12 @@ static void print_attention_list(struct context *context, const json_t *items)
     json_t *saga;
     json_array_foreach (items, i, saga) {
         const json_t *attention = json_object_get(saga, "attention");
-        int64_t next_ms = time_of(saga, "wakesAt");
-        struct span next = next_ms
-                               ? arena_printf(&context->arena, "in %.*s",
-                                              SPAN_ARG(short_duration(context, next_ms - now_ms())))
-                               : SPAN_LIT("-");
+        const char *next = i < EXPLAINED_MAX ? next_retry(context, saga) : "?";
         table_row(table,
                   (const char *const[]){text_of(saga, "saga"), text_of(saga, "key"),
                                         shown_status(context, saga), text_of(attention, "step"),
                                         text_of(attention, "reason"),
-                                        ago(context, text_of(attention, "since")).ptr, next.ptr,
+                                        ago(context, text_of(attention, "since")).ptr, next,
                                         text_of(saga, "owner"), text_of(saga, "id")});
     }
     table_print(table);
@@ -413,7 +419,7 @@ static int run_events(struct context *context)
 }
 
 const struct command saga_commands[] = {
-    {"start", "SAGA [KEY=VALUE... | -]", "file key version wait dry-run", "text json ids",
+    {"start", "SAGA [KEY=VALUE... | -]", "file key version wait", "text json ids",
      "start a saga; a VALUE that is JSON stays JSON", 1, -1, run_start},
     {"list", "[SAGA]", "status attention step error-code key since label limit", "text json ids",
      "sagas, newest first", 0, 1, run_list},

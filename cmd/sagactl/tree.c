@@ -48,16 +48,19 @@ static void note(struct text *out, struct span words)
     text_raw(out, words);
 }
 
-/* "HTTP 503" says it all; elsewhere the code is what people search for. */
-static void note_failure(struct text *out, const json_t *operation)
+/* A definite no has a code that people search for; of a failure on the way "HTTP 503" says it all.
+ */
+static void note_failure(struct text *out, const json_t *step, const json_t *operation)
 {
     const char *code = text_of(operation, "code"), *message = text_of(operation, "message");
-    if (strncmp(message, "HTTP ", 5) == 0 || (*message && !*code))
-        note(out, span_of(message));
-    else if (*code && *message && strcmp(code, message) != 0)
-        note(out, arena_printf(out->arena, "%s: %s", code, message));
-    else if (*code)
-        note(out, span_of(code));
+    bool http = strncmp(message, "HTTP ", 5) == 0;
+    bool definite = is(step, "rejected") || is(step, "undo_parked");
+    if (!*code || (http && !definite))
+        code = message;
+    if (!*code)
+        return;
+    bool more = *message && !http && strcmp(code, message) != 0;
+    note(out, arena_printf(out->arena, "%s%s%s", code, more ? ": " : "", more ? message : ""));
 }
 
 static void note_next(struct tree *tree, struct text *out, const json_t *step,
@@ -107,7 +110,7 @@ static void note_trouble(struct tree *tree, struct text *out, const json_t *step
     if (tries > 1)
         note(out, arena_printf(out->arena, "attempt %ld", tries));
     if (!is(step, "undone"))
-        note_failure(out, operation);
+        note_failure(out, step, operation);
     if (json_is_true(json_object_get(step, "byOperator")))
         note(out, SPAN_LIT("by an operator"));
     note_next(tree, out, step, operation);

@@ -95,6 +95,26 @@ static void compare_state(struct audit *audit, const struct saga_definition *def
                first_difference(again, saga->state), saga->state.len, again.len));
 }
 
+/* What lists and filters go by stands beside the state, and must say the same. */
+static void compare_columns(struct audit *audit, const struct store_saga *saga,
+                            const struct saga_state *folded)
+{
+    const char *differs = NULL;
+    if (!span_is(saga->status, saga_status_name(folded->status)))
+        differs = "status";
+    else if (!span_equal(saga->key, folded->key))
+        differs = "key";
+    else if (saga->ended_ms != folded->ended_ms)
+        differs = "ended_at";
+    else if (saga->paused != folded->paused)
+        differs = "paused";
+    else if (saga->committed != folded->committed)
+        differs = "committed";
+    if (differs)
+        report(audit, SPAN_LIT("I-1"), saga->id,
+               arena_printf(&audit->fold, "its column %s is not what its journal gives", differs));
+}
+
 static void check_saga(struct audit *audit, const struct store_saga *saga,
                        const struct store_entry *entries, size_t count)
 {
@@ -118,6 +138,7 @@ static void check_saga(struct audit *audit, const struct store_saga *saga,
             return;
     }
     compare_state(audit, def, saga, &state);
+    compare_columns(audit, saga, &state);
 }
 
 /* Entries come by saga id and number, as the sagas do by id. */

@@ -141,7 +141,6 @@ void print_saga_row(struct request *request, struct text *out, const struct stor
     print_time(out, "startedAt", row->started_ms);
     print_time(out, "updatedAt", row->updated_ms);
     print_time(out, "endedAt", row->ended_ms);
-    print_time(out, "wakesAt", row->wake_ms);
     print_owner(request, out, row);
     print_progress(out, row->done, row->total);
     row_attention(request, out, row);
