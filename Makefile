@@ -124,7 +124,7 @@ run: ## like demo, but keeps serving on http://127.0.0.1:8080 until Ctrl-C
 	@scripts/demo serve
 
 .PHONY: test
-test: ## everything: unit, contract, integration, sanitizers, a short chaos run; does its own set-up
+test: ## everything: unit, contract, integration, sanitizers, command line, chaos; does its own set-up
 	@scripts/setup test
 	@scripts/test-all
 

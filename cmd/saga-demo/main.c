@@ -216,6 +216,8 @@ static int serve(struct demo *demo, struct sockaddr_in *address)
     struct MHD_Daemon *daemon = listen_on(address, demo);
     int error = errno;
     if (daemon) {
+        printf("saga-demo is ready: http://%s\n", demo->options.listen);
+        fflush(stdout);
         sigwait(&signals, &signal_number);
         MHD_stop_daemon(daemon);
     } else {

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "cluster.h"
+#include "http/server.h"
 #include "observability/log.h"
 #include "options.h"
 #include "serve.h"
@@ -71,6 +72,8 @@ static int develop(const struct options *options, struct arena *arena, struct co
     bool own = config->database_url.len == 0;
     sigset_t signals;
     block_signals(&signals); /* one that comes now is served when there is something to stop */
+    if (!http_server_may_listen(config->listen))
+        return 1;
     if (own && !cluster_start(&cluster, options->data_folder))
         return 1;
     if (own)

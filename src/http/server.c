@@ -362,6 +362,18 @@ enum err http_server_new(const struct http_options *options, struct http_server 
     return ERR_OK;
 }
 
+bool http_server_may_listen(struct span address)
+{
+    if (address.len > 5 && memcmp(address.ptr, "unix:", 5) == 0)
+        return true;
+    int fd = listen_on(address);
+    if (fd < 0)
+        tell_not_listening(address, errno);
+    else
+        close(fd);
+    return fd >= 0;
+}
+
 enum err http_server_start(struct http_server *server)
 {
     int fd = listen_on(server->options.config->listen);

@@ -31,6 +31,8 @@ struct http_options {
 };
 
 MUST_CHECK enum err http_server_new(const struct http_options *options, struct http_server **out);
+/* For who wants to know before making more: is the address free? False: logged, with who has it. */
+bool http_server_may_listen(struct span address);
 /* Listens. Until http_server_ready only /livez, /readyz and /metrics are answered, the rest is 503.
  */
 MUST_CHECK enum err http_server_start(struct http_server *server);
