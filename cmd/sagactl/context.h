@@ -36,6 +36,8 @@ enum output { OUTPUT_TEXT = 0, OUTPUT_JSON, OUTPUT_IDS };
 #define ARGUMENTS_MAX 64
 #define LABELS_MAX    8
 
+#define WAIT_DEFAULT_MS 60000
+
 struct context {
     struct arena arena;
     const char *server; /* http://HOST:PORT */
@@ -149,6 +151,8 @@ void print_tree(struct context *context, const json_t *saga, const json_t *steps
 int run_demo(struct context *context);
 int run_audit(struct context *context);
 
+/* What --wait (or `option`) says, WAIT_DEFAULT_MS if it says nothing. False: told. */
+bool wait_limit(const struct context *context, const char *option, int64_t *limit_ms);
 /* Exit code of a saga's status with --wait. */
 int exit_code_of(const char *status);
 

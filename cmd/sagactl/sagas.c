@@ -14,7 +14,6 @@
 #define FOLLOW_MS       500
 #define PAGE            500
 #define EXPLAINED_MAX   50 /* sagas of a list that are asked for their next retry */
-#define WAIT_DEFAULT_MS 60000
 #define WAIT_ONCE_MS    60000
 
 /* KEY=VALUE: a value that is JSON stays so, anything else is text. */
@@ -64,7 +63,7 @@ static void on_interrupt(int signal_number)
     _exit(EXIT_INTERRUPTED);
 }
 
-static bool wait_limit(const struct context *context, const char *option, int64_t *limit_ms)
+bool wait_limit(const struct context *context, const char *option, int64_t *limit_ms)
 {
     *limit_ms = WAIT_DEFAULT_MS;
     if (!context->wait || !*context->wait || duration_parse(span_of(context->wait), limit_ms))
@@ -335,6 +334,16 @@ static int run_get(struct context *context)
     return code;
 }
 
+static void print_participant(struct context *context, const json_t *participant)
+{
+    const char *problem = text_of(participant, "problem");
+    if (!*problem)
+        problem = text_of(participant, "lastProblem");
+    if (*problem)
+        printf("participant %s: %s%s%s\n", text_of(participant, "domain"),
+               paint(context, COLOR_YELLOW), problem, unpaint(context));
+}
+
 static int run_explain(struct context *context)
 {
     struct answer answer;
@@ -353,6 +362,7 @@ static int run_explain(struct context *context)
     if (*text_of(answer.json, "nextAttemptAt"))
         printf("next attempt: in %.*s\n",
                SPAN_ARG(short_duration(context, time_of(answer.json, "nextAttemptAt") - now_ms())));
+    print_participant(context, json_object_get(answer.json, "participant"));
     size_t i;
     json_t *action;
     json_array_foreach (json_object_get(answer.json, "allowedActions"), i, action)

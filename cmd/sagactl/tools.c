@@ -2,12 +2,15 @@
  * sagactl/tools.c - expressions, health, versions.
  */
 #include <stdio.h>
+#include <time.h>
 
 #include "context.h"
 #include "expr/expr.h"
 
 #define CONTEXT_BYTES_MAX  1048576
 #define VERSION_TIMEOUT_MS 2000
+#define READY_TIMEOUT_MS   2000
+#define READY_LOOK_MS      100
 
 static void tell_expression_problem(const struct expr_problem *problem, const char *source)
 {
@@ -82,9 +85,41 @@ static int run_expr(struct context *context)
                             : evaluate_here(context, context->arguments[0]);
 }
 
+static bool is_ready(struct context *context)
+{
+    struct net_response response;
+    struct net_request request = {
+        .method = "GET",
+        .url = arena_printf(&context->arena, "%s/readyz", context->server),
+        .timeout_ms = READY_TIMEOUT_MS,
+        .answer_bytes_max = 65536,
+    };
+    net_fetch(&request, &context->arena, &response);
+    return response.result == NET_ANSWERED && response.status == 200;
+}
+
+/* Until it is ready or the time is over: a server that is starting takes its seconds. */
+static void wait_ready(struct context *context, int64_t limit_ms)
+{
+    int64_t end_ms = now_ms() + limit_ms;
+    for (;;) {
+        struct arena_mark mark = arena_mark(&context->arena);
+        bool ready = is_ready(context);
+        arena_rewind(&context->arena, mark);
+        if (ready || now_ms() >= end_ms)
+            return;
+        nanosleep(&(struct timespec){.tv_nsec = READY_LOOK_MS * 1000000L}, NULL);
+    }
+}
+
 static int run_ping(struct context *context)
 {
     struct answer answer;
+    int64_t limit_ms = 0;
+    if (!wait_limit(context, "--wait", &limit_ms))
+        return EXIT_USAGE;
+    if (context->wait)
+        wait_ready(context, limit_ms);
     int code = call_quietly(context, "GET", SPAN_LIT("/readyz"), SPAN_NONE, "*/*", &answer);
     if (code != EXIT_FINE)
         return code;
@@ -135,7 +170,7 @@ const struct command tool_commands[] = {
      run_audit},
     {"demo", "", "", "text", "three sagas: one completes, one is undone, one is repaired", 0, 0,
      run_demo},
-    {"ping", "", "", "text json", "is the server ready?", 0, 0, run_ping},
+    {"ping", "", "wait", "text json", "is the server ready?", 0, 0, run_ping},
     {"version", "", "", "text json", "of this program and of the server", 0, 0, run_version},
     {0},
 };

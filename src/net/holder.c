@@ -11,7 +11,26 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LISTENING 0x0A /* the state's number in /proc/net/tcp */
+#define LISTENING   0x0A /* the state's number in /proc/net/tcp */
+#define LOCAL_FIELD 1
+#define STATE_FIELD 3
+#define INODE_FIELD 9
+
+/* A line of /proc/net/tcp: number, local address:port, remote address:port, state, five more,
+   inode. Numbers are hexadecimal, but for the inode. 0: another port, or not listening. */
+static unsigned long inode_of_listener(char *line, unsigned port)
+{
+    char *fields[INODE_FIELD + 1], *rest = NULL;
+    size_t count = 0;
+    for (char *field = strtok_r(line, " ", &rest); field && count <= INODE_FIELD;
+         field = strtok_r(NULL, " ", &rest))
+        fields[count++] = field;
+    const char *colon = count > INODE_FIELD ? strrchr(fields[LOCAL_FIELD], ':') : NULL;
+    if (!colon || strtoul(colon + 1, NULL, 16) != port ||
+        strtoul(fields[STATE_FIELD], NULL, 16) != LISTENING)
+        return 0;
+    return strtoul(fields[INODE_FIELD], NULL, 10);
+}
 
 /* The inode of the socket that listens on the port; 0: none there. */
 static unsigned long inode_in(const char *path, unsigned port)
@@ -19,14 +38,8 @@ static unsigned long inode_in(const char *path, unsigned port)
     char line[512];
     unsigned long inode = 0;
     FILE *file = fopen(path, "re");
-    while (file && !inode && fgets(line, sizeof line, file)) {
-        unsigned at, state;
-        unsigned long found;
-        if (sscanf(line, " %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %lu", &at,
-                   &state, &found) == 3 &&
-            at == port && state == LISTENING)
-            inode = found;
-    }
+    while (file && !inode && fgets(line, sizeof line, file))
+        inode = inode_of_listener(line, port);
     if (file)
         fclose(file);
     return inode;

@@ -126,6 +126,26 @@ def _():
     assert ctl("ping", "-q").out == "" and ctl("ping").out == f"{SERVICES.server} is ready\n"
 
 
+@test("the curl-only participant of docs/participants.md works as it stands")
+def _():
+    text = open(f"{ROOT}/docs/participants.md", encoding="utf-8").read()
+    block = re.search(r"```sh\n(saga=.*?)```", text, re.S).group(1).replace("127.0.0.1:8080", SERVICES.server[7:])
+    with files(letter_yaml="saga: letter\nsteps:\n  - do: post.letter.send\n") as folder:
+        ctl("def", "apply", f"{folder}/letter.yaml")
+    done = subprocess.run(["bash", "-euc", block], capture_output=True, text=True, env=environment(), check=True)
+    assert '"applied"' in done.stdout and "completed" in done.stdout, done
+    saga = ctl("start", "letter", "to=eve", "-o", "ids").out.strip()
+    wait_status(saga, "send_letter", "sent")
+    assert "nobody is configured" in ctl("explain", saga).out
+
+
+@test("ping --wait gives the server time to start, and is 9 when it never does")
+def _():
+    assert ctl("ping", "--wait=10s").out == f"{SERVICES.server} is ready\n"
+    ctl("ping", "--wait=300ms", code=9, SAGACTL_SERVER="http://127.0.0.1:1")
+    assert "duration" in ctl("ping", "--wait=soon", code=2).err
+
+
 @test("version says both versions, and only its own without a server")
 def _():
     both = ctl("version").out.splitlines()
