@@ -24,6 +24,7 @@ struct demo {
     long long told; /* journal entries printed so far */
     const char *status;
     const char *attention;
+    int code; /* of the call that failed */
 };
 
 /* Tell the participants' control door what is down; false: it is not saga-demo. */
@@ -54,7 +55,7 @@ static int start(struct demo *demo, const char *saga, const char *input)
     struct answer answer;
     struct span body =
         arena_printf(&demo->context->arena, "{\"saga\":\"%s\",\"input\":%s}", saga, input);
-    int code = call(demo->context, "POST", SPAN_LIT("/v1/sagas"), body, &answer);
+    int code = demo->code = call(demo->context, "POST", SPAN_LIT("/v1/sagas"), body, &answer);
     if (code != EXIT_FINE)
         return code;
     demo->id = text_of(answer.json, "id");
@@ -76,6 +77,7 @@ static int look(struct demo *demo)
     if (code == EXIT_FINE)
         code = call(context, "GET", arena_printf(&context->arena, "/v1/sagas/%s", demo->id),
                     SPAN_NONE, &saga);
+    demo->code = code;
     if (code != EXIT_FINE)
         return code;
     size_t i;
@@ -194,5 +196,7 @@ int run_demo(struct context *context)
                 show_compensation(&demo) && show_repair(&demo);
     if (fine && !context->quiet)
         printf("\nnow edit sagas/book-trip.yaml, and: sagactl def apply sagas/book-trip.yaml\n");
-    return fine ? EXIT_FINE : EXIT_FAILED;
+    if (fine)
+        return EXIT_FINE;
+    return demo.code ? demo.code : EXIT_FAILED;
 }

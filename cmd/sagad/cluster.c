@@ -75,6 +75,10 @@ static pid_t run(const struct owner *owner, const char *log, char *const argumen
         dup2(output, STDOUT_FILENO);
         dup2(output, STDERR_FILENO);
     }
+    /* PostgreSQL does not start in a folder that it can't see, and keeps one from being unmounted.
+     */
+    if (chdir("/") != 0)
+        _exit(126);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

@@ -170,5 +170,6 @@ def _():
         "demo: order-fulfilment completed", "demo: book-trip compensated",
         "demo: order-fulfilment completed after retry"], result
     assert "sagactl explain " in result.out and "--reason demo" in result.out
+    ctl("demo", code=9, SAGACTL_SERVER="http://127.0.0.1:1")
     result = ctl("demo", code=1, SAGACTL_DEMO="http://127.0.0.1:1")
     assert "make run" in result.err and "SAGACTL_DEMO" in result.err, result
