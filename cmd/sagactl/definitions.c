@@ -145,7 +145,7 @@ static int apply_file(struct context *context, const char *path)
         printf("%s%s v%lld %s\n", context->dry_run ? "(dry run) " : "",
                text_of(answer.json, "name"),
                (long long)json_integer_value(json_object_get(answer.json, "version")),
-               answer.status == 201 ? "created" : "unchanged");
+               text_of(answer.json, "result"));
     return EXIT_FINE;
 }
 

@@ -34,9 +34,9 @@ static const struct {
 static const char *const LIST_PARAMETERS[] = {"limit", "cursor", "sort", "fields", "count", NULL};
 static const char *const COUNT_PARAMETERS[] = {"groupBy", NULL};
 static const char *const FIELDS[] = {
-    "id",          "saga",    "version",  "key",       "flowId",    "status",
-    "pivotPassed", "paused",  "revision", "step",      "errorCode", "startedAt",
-    "updatedAt",   "endedAt", "progress", "attention", "labels",    NULL};
+    "id",       "saga",      "version", "key",       "flowId",    "status",    "pivotPassed",
+    "paused",   "revision",  "step",    "errorCode", "startedAt", "updatedAt", "endedAt",
+    "progress", "attention", "labels",  "owner",     NULL};
 
 struct listing {
     struct request *request;
