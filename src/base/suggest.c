@@ -41,10 +41,17 @@ void suggest_init(struct suggest *suggest, struct span word)
     *suggest = (struct suggest){.word = word, .best = SPAN_NONE, .distance = SIZE_MAX};
 }
 
+static bool begin_alike(struct span a, struct span b)
+{
+    return a.len > SUGGEST_START_BYTES && b.len > SUGGEST_START_BYTES &&
+           memcmp(a.ptr, b.ptr, SUGGEST_START_BYTES) == 0;
+}
+
 void suggest_offer(struct suggest *suggest, struct span candidate)
 {
     size_t longer = candidate.len > suggest->word.len ? candidate.len : suggest->word.len;
     size_t allowed = longer / 3 > 1 ? longer / 3 : 1;
+    allowed += begin_alike(suggest->word, candidate);
     size_t distance = suggest_distance(suggest->word, candidate);
     if (distance > allowed || distance >= suggest->distance || distance >= longer)
         return;

@@ -55,6 +55,14 @@ static void the_nearest_is_suggested(void **state)
     assert_true(span_is(best("read_only", keys), "readonly"));
 }
 
+static void words_that_begin_alike_may_differ_by_one_letter_more(void **state)
+{
+    (void)state;
+    static const char *const keys[] = {"name", "retry", "do", NULL};
+    assert_true(span_is(best("retires", keys), "retry"));
+    assert_true(span_is_none(best("satires", keys)));
+}
+
 static void what_is_near_to_nothing_gets_no_suggestion(void **state)
 {
     (void)state;
@@ -70,6 +78,7 @@ int main(void)
         cmocka_unit_test(distances_count_letters_put_in_left_out_replaced_and_swapped),
         cmocka_unit_test(a_word_that_is_too_long_is_near_to_nothing),
         cmocka_unit_test(the_nearest_is_suggested),
+        cmocka_unit_test(words_that_begin_alike_may_differ_by_one_letter_more),
         cmocka_unit_test(what_is_near_to_nothing_gets_no_suggestion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
