@@ -2,9 +2,16 @@
  * config/definition.h - from a saga file to a definition, with every problem of the file in one
  * run.
  *
- * Two passes: a strict walk over libyaml's nodes (positions, unknown keys, depth, forms), driven by
- * the same table of keys as libcyaml's schema, then libcyaml into structs, then the checks of
- * saga/definition.h with the positions of the first pass.
+ * The events of the file are looked through first (bounds, aliases), then its nodes against the
+ * table of keys, then what is right goes through libcyaml into structs, then come the checks of
+ * saga/definition.h, with the positions of the nodes. Each step goes on with what the one before
+ * could read; what only follows from a problem is not told beside it.
+ *
+ *   E100 no saga file             E101 unknown key          E102 not supported yet
+ *   E103 a key twice              E104 another kind of value, or none
+ *   E105 not a value of its type  E106 missing              E107 aliases, merge keys, tags
+ *   E108 a limit                  E109 a name twice         E111 not exactly one verb
+ *   E112 says nothing here        E120 no expression        W110 text that looks like one
  */
 #ifndef CONFIG_DEFINITION_H
 #define CONFIG_DEFINITION_H

@@ -8,12 +8,9 @@
 #include "base/json.h"
 #include "config/definition_load.h"
 
-static const struct place *place_of(struct loading *loading, const char *at, const char *key)
-{
-    return file_place(loading, file_pointer(loading, span_of(at), span_of(key)));
-}
-
 /* ---- fields ---- */
+
+static const char *const TYPES[] = {"string", "integer", "number", "boolean", "object", "array"};
 
 static bool fits(const struct saga_field *field)
 {
@@ -37,18 +34,25 @@ static bool fits(const struct saga_field *field)
     return false;
 }
 
+/* Unless something else stands in its place, or in the place of the whole. */
+static void missing(struct loading *l, const char *at, const char *key, struct span hint,
+                    const char *message)
+{
+    const struct place *place = file_place(l, span_of(at));
+    if (!file_rejected(l, at, key) && !(at[0] && place->rejected))
+        file_report_at(l, "E106", place->line, place->column, place->length, place->pointer, hint,
+                       span_of(message));
+}
+
 static enum saga_field_type field_type(struct loading *l, const struct file_field *file)
 {
-    static const char *const WORDS[] = {"string",  "integer", "number",
-                                        "boolean", "object",  "array"};
-    int found = file->type ? file_enum(file->type, WORDS, 6) : -1;
+    int found = file->type ? file_enum(file->type, TYPES, 6) : -1;
     if (file->type == NULL)
-        file_report(l, "E106", file_place(l, span_of(file->at)), AT_VALUE, SPAN_NONE,
-                    "this field has no type");
+        missing(l, file->at, "type", SPAN_NONE, "this field has no type");
     else if (found < 0)
-        file_report(l, "E105", place_of(l, file->at, "type"), AT_VALUE,
+        file_report(l, "E105", file_place_of(l, file->at, "type"), AT_VALUE,
                     SPAN_LIT("write string, integer, number, boolean, object or array"),
-                    "unknown type \"%s\"", file->type);
+                    "unknown type \"%.*s\"", SPAN_ARG(file_shown(l, span_of(file->type))));
     return found < 0 ? SAGA_FIELD_STRING : (enum saga_field_type)found;
 }
 
@@ -64,40 +68,70 @@ static void build_field(struct loading *l, const struct file_field *file, struct
     out->required =
         file_bool(l, file->at, "required", file->required, span_is_none(out->fallback)) &&
         span_is_none(out->fallback);
-    if (span_is_none(out->name))
-        file_report(l, "E106", file_place(l, span_of(file->at)), AT_VALUE, SPAN_NONE,
-                    "this field has no name");
-    if (!span_is_none(out->fallback) && out->type == SAGA_FIELD_STRING && !fits(out)) {
+    if (out->name.len == 0)
+        missing(l, file->at, "name", SPAN_NONE, "this field has no name");
+    bool null = span_is(out->fallback, "null");
+    if (!span_is_none(out->fallback) && out->type == SAGA_FIELD_STRING && !null && !fits(out)) {
         json_t *text = json_stringn(out->fallback.ptr, out->fallback.len);
         out->fallback = json_write(text, l->arena);
     }
-    if (!span_is_none(out->fallback) && !fits(out))
-        file_report(l, "E105", place_of(l, file->at, "default"), AT_VALUE, SPAN_NONE,
+    bool type_known = file->type && file_enum(file->type, TYPES, 6) >= 0;
+    if (!span_is_none(out->fallback) && type_known && !fits(out))
+        file_report(l, "E105", file_place_of(l, file->at, "default"), AT_VALUE, SPAN_NONE,
                     "the default is not of type %s", file->type);
+}
+
+static void same_name(struct loading *l, const struct file_field *file)
+{
+    file_report(l, "E109", file_place_of(l, file->at, "name"), AT_VALUE, SPAN_NONE,
+                "another field has the name \"%.*s\"",
+                SPAN_ARG(file_shown(l, span_of(file->name))));
+}
+
+/* Whatever is wrong in the fields: then nobody knows which there are. */
+static bool fields_are_sure(const struct loading *l)
+{
+    for (size_t i = 0; i < l->diagnostics->count; i++) {
+        const struct config_diagnostic *told = &l->diagnostics->items[i];
+        if (!told->warning && told->pointer.len >= 6 && memcmp(told->pointer.ptr, "/input", 6) == 0)
+            return false;
+    }
+    return true;
 }
 
 static void build_fields(struct loading *l, const struct file_saga *file,
                          struct saga_definition *def)
 {
     struct saga_field *fields = ARENA_ARRAY(l->arena, struct saga_field, file->input_count + 1);
-    def->has_fields = file->input != NULL;
     def->field_count = file->input_count;
     def->fields = fields;
-    if (file->input_count > SAGA_FIELDS_MAX)
-        file_report(l, "E108", file_place(l, SPAN_LIT("/input")), AT_VALUE, SPAN_NONE,
-                    "more than %d fields", SAGA_FIELDS_MAX);
     ASSERT(file->input != NULL || file->input_count == 0);
+    if (file->input_count > SAGA_FIELDS_MAX) {
+        file_report(l, "E108", file_place(l, span_of(file->input[SAGA_FIELDS_MAX].at)), AT_VALUE,
+                    SPAN_NONE, "more than %d fields", SAGA_FIELDS_MAX);
+        return;
+    }
     for (unsigned i = 0; i < file->input_count; i++) {
         build_field(l, &file->input[i], &fields[i]);
         for (unsigned j = 0; j < i; j++) {
-            if (span_equal(fields[i].name, fields[j].name))
-                file_report(l, "E109", place_of(l, file->input[i].at, "name"), AT_VALUE, SPAN_NONE,
-                            "another field has the name \"%.*s\"", SPAN_ARG(fields[i].name));
+            if (fields[i].name.len && span_equal(fields[i].name, fields[j].name)) {
+                same_name(l, &file->input[i]);
+                break;
+            }
         }
     }
+    def->has_fields = file_has_place(l, SPAN_LIT("/input")) && fields_are_sure(l);
 }
 
 /* ---- the rest of the head ---- */
+
+static void not_a_label(struct loading *l, size_t index, struct span text)
+{
+    const struct place *place = file_place(l, file_pointer_at(l, SPAN_LIT("/labels"), index));
+    if (!place->rejected)
+        file_report(l, "E105", place, AT_VALUE, SPAN_LIT("write name=value"),
+                    "\"%.*s\" is not a label", SPAN_ARG(file_shown(l, text)));
+}
 
 static void build_labels(struct loading *l, const struct file_saga *file,
                          struct saga_definition *def)
@@ -112,8 +146,7 @@ static void build_labels(struct loading *l, const struct file_saga *file,
         struct span text = file_text(l, file->labels[i]);
         const char *equals = memchr(text.ptr, '=', text.len);
         if (equals == NULL || equals == text.ptr) {
-            file_report(l, "E105", file_place(l, SPAN_LIT("/labels")), AT_VALUE,
-                        SPAN_LIT("write name=value"), "\"%s\" is not a label", file->labels[i]);
+            not_a_label(l, i, text);
             continue;
         }
         labels[i].name = arena_copy(l->arena, (struct span){text.ptr, (size_t)(equals - text.ptr)});
@@ -125,12 +158,11 @@ static void build_name(struct loading *l, const struct file_saga *file, struct s
 {
     def->name = file_text(l, file->saga);
     if (file->saga == NULL)
-        file_report(l, "E106", &l->places[0], AT_VALUE, SPAN_LIT("begin with saga: NAME"),
-                    "the saga has no name");
+        missing(l, "", "saga", SPAN_LIT("begin with saga: NAME"), "the saga has no name");
     else if (!saga_name_valid(def->name))
         file_report(l, "E105", file_place(l, SPAN_LIT("/saga")), AT_VALUE,
-                    SPAN_LIT("write lower-case-with-dashes"), "\"%s\" is not a saga's name",
-                    file->saga);
+                    SPAN_LIT("write lower-case-with-dashes"), "\"%.*s\" is not a saga's name",
+                    SPAN_ARG(file_shown(l, def->name)));
 }
 
 static void build_head(struct loading *l, const struct file_saga *file, uint32_t version_default,
@@ -140,17 +172,17 @@ static void build_head(struct loading *l, const struct file_saga *file, uint32_t
     int reuse = file->key_reuse ? file_enum(file->key_reuse, REUSE, 3) : 0;
     build_name(l, file, def);
     def->version = file_count(l, "", "version", file->version, INT32_MAX, version_default);
-    def->hash = hash_of(l->yaml);
-    def->source = arena_copy(l->arena, l->yaml);
+    def->hash = hash_of(l->source);
+    def->source = arena_copy(l->arena, l->source);
     def->description = file_text(l, file->description);
     def->owner = file_text(l, file->owner);
     def->key = file_expr(l, "", "key", file->key);
-    def->timeout_ms = file_duration(l, "", "timeout", file->timeout, SAGA_NO_LIMIT);
+    def->timeout_ms = file_limit(l, "", "timeout", file->timeout, SAGA_NO_LIMIT);
     def->output = file_expr(l, "", "output", file->output);
     if (reuse < 0)
         file_report(l, "E105", file_place(l, SPAN_LIT("/key_reuse")), AT_VALUE,
-                    SPAN_LIT("write return, reject or allow"), "unknown key_reuse \"%s\"",
-                    file->key_reuse);
+                    SPAN_LIT("write return, reject or allow"), "unknown key_reuse \"%.*s\"",
+                    SPAN_ARG(file_shown(l, span_of(file->key_reuse))));
     def->key_reuse = reuse < 0 ? SAGA_KEY_RETURN : (enum saga_key_reuse)reuse;
     build_labels(l, file, def);
     build_fields(l, file, def);
@@ -160,6 +192,7 @@ static void build_head(struct loading *l, const struct file_saga *file, uint32_t
 
 struct telling {
     struct loading *loading;
+    const struct saga_definition *def;
     const struct steps_built *steps;
 };
 
@@ -169,10 +202,14 @@ static void tell(void *ctx, const struct saga_problem *problem)
     struct loading *l = t->loading;
     const char *at = t->steps->at[problem->step];
     struct span hint = problem->hint[0] ? arena_copy(l->arena, span_of(problem->hint)) : SPAN_NONE;
+    if (file_is_consequence(l, t->steps, t->def, problem))
+        return;
+    char code[sizeof problem->code];
+    snprintf(code, sizeof code, "%c%.6s", problem->warning ? 'W' : 'E', problem->code + 1);
     const struct place *place =
-        problem->key[0] ? place_of(l, at, problem->key) : file_place(l, span_of(at));
-    file_report_inside(l, problem->code, problem->warning, place, problem->offset, problem->length,
-                       hint, problem->message);
+        problem->key[0] ? file_place_of(l, at, problem->key) : file_place(l, span_of(at));
+    struct inside inside = {problem->offset, problem->length, true};
+    file_report_inside(l, code, place, inside, hint, problem->message);
 }
 
 const struct saga_definition *file_build(struct loading *l, const struct file_saga *file,
@@ -182,14 +219,13 @@ const struct saga_definition *file_build(struct loading *l, const struct file_sa
     struct steps_built steps;
     build_head(l, file, version_default, def);
     if (file->steps_count == 0)
-        file_report(l, "E106", &l->places[0], AT_VALUE, SPAN_LIT("write steps: and a list"),
-                    "the saga has no steps");
+        missing(l, "", "steps", SPAN_LIT("write steps: and a list"), "the saga has no steps");
     file_steps(l, file, &steps);
     def->steps = steps.steps;
     def->step_count = steps.count;
-    if (l->diagnostics->failed)
+    if (steps.count == 1 || l->steps_missing)
         return NULL;
-    struct telling telling = {l, &steps};
+    struct telling telling = {l, def, &steps};
     bool good =
         saga_definition_finish(def, steps.steps, steps.attempts_given, l->arena, tell, &telling);
     return good && !l->diagnostics->failed ? def : NULL;
@@ -197,33 +233,32 @@ const struct saga_definition *file_build(struct loading *l, const struct file_sa
 
 /* ---- the load ---- */
 
-static int by_position(const void *a, const void *b)
+static struct loading begin(struct span yaml, struct arena *arena,
+                            struct config_diagnostics *diagnostics)
 {
-    const struct config_diagnostic *x = a, *y = b;
-    if (x->line != y->line)
-        return x->line < y->line ? -1 : 1;
-    return (x->column > y->column) - (x->column < y->column);
+    *diagnostics = (struct config_diagnostics){0};
+    bool marked = yaml.len >= 3 && memcmp(yaml.ptr, "\xEF\xBB\xBF", 3) == 0;
+    return (struct loading){
+        .source = yaml,
+        .yaml = marked ? (struct span){yaml.ptr + 3, yaml.len - 3} : yaml,
+        .arena = arena,
+        .diagnostics = diagnostics,
+    };
 }
 
 enum err config_definition_load(struct span yaml, uint32_t version_default, struct arena *arena,
                                 const struct saga_definition **out,
                                 struct config_diagnostics *diagnostics)
 {
-    struct loading loading = {.yaml = yaml, .arena = arena, .diagnostics = diagnostics};
+    struct loading loading = begin(yaml, arena, diagnostics);
     struct arena *outer = json_use(arena);
-    struct file_saga *file = NULL;
-    *out = NULL;
-    *diagnostics = (struct config_diagnostics){0};
-    if (file_walk(&loading))
-        file = file_schema_load(&loading);
-    if (file)
-        *out = file_build(&loading, file, version_default);
+    struct file_saga *file = file_walk(&loading) ? file_schema_load(&loading) : NULL;
+    *out = file ? file_build(&loading, file, version_default) : NULL;
     file_schema_free(file);
     json_use(outer);
     if (diagnostics->failed)
         *out = NULL;
-    if (diagnostics->count > 1)
-        qsort(diagnostics->items, diagnostics->count, sizeof *diagnostics->items, by_position);
+    file_report_end(&loading);
     return *out ? ERR_OK : ERR_INVALID;
 }
 
@@ -231,8 +266,8 @@ bool config_definition_has_version(struct span yaml)
 {
     struct arena arena;
     arena_init(&arena);
-    struct config_diagnostics diagnostics = {0};
-    struct loading loading = {.yaml = yaml, .arena = &arena, .diagnostics = &diagnostics};
+    struct config_diagnostics diagnostics;
+    struct loading loading = begin(yaml, &arena, &diagnostics);
     struct arena *outer = json_use(&arena);
     struct file_saga *file = file_walk(&loading) ? file_schema_load(&loading) : NULL;
     bool has = file && file->version != NULL;

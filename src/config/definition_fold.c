@@ -2,50 +2,68 @@
  * config/definition_fold.c - a mapping or list under `data` as the expression it stands for.
  *
  *   {order: "${ .input.id }", note: "for ${ .input.name }", n: 3}
- *   {"order": (.input.id), "note": "for \(.input.name)", "n": 3}
+ *   {"order": (.input.id), "note": "for \( .input.name )", "n": 3}
  */
-#include <stdio.h>
-
 #include "base/json.h"
 #include "config/definition_load.h"
 
 #define FOLD_DEPTH_MAX 12 /* twice that and more in the expression */
+#define CODE_DEPTH_MAX 32 /* texts in ${ } in texts */
 
-static struct span text_of(const yaml_node_t *node)
+/* An expression has no negative numbers, only the minus; and this one has no positive twin. */
+#define SMALLEST     "-9223372036854775808"
+#define SMALLEST_SUM "(-9223372036854775807 - 1)"
+
+struct fold {
+    struct loading *loading;
+    struct text out;
+    struct fold_piece *pieces;
+    size_t piece_count, piece_capacity;
+};
+
+/* What is longer is refused anyway. */
+static bool fold_full(const struct fold *f)
 {
-    return (struct span){(const char *)node->data.scalar.value, node->data.scalar.length};
+    return f->out.len > EXPR_SOURCE_BYTES_MAX || file_full(f->loading);
 }
 
-/* As YAML 1.2 and JSON agree: a plain scalar may be null, a boolean or a number. */
-static bool plain_literal(const yaml_node_t *node)
+/* ---- where a ${ } ends ---- */
+
+static size_t code_end(struct span text, size_t at, char closing, unsigned depth);
+
+static size_t string_end(struct span text, size_t at, unsigned depth)
 {
-    json_t *value;
-    struct span text = text_of(node);
-    if (node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE || text.len == 0)
-        return false;
-    return json_read(text, &value, NULL) == ERR_OK && !json_is_object(value) &&
-           !json_is_array(value) && !json_is_string(value);
+    for (; at < text.len && text.ptr[at] != '"'; at++) {
+        if (text.ptr[at] == '\\' && ++at < text.len && text.ptr[at] == '(')
+            at = code_end(text, at + 1, ')', depth + 1);
+    }
+    return at;
 }
 
-/* ---- ${ } ---- */
-
-static size_t expression_end(struct span text, size_t at)
+/* The index of the bracket that closes, or the length of the text: strings and comments are passed
+   over. */
+static size_t code_end(struct span text, size_t at, char closing, unsigned depth)
 {
-    int depth = 0;
-    bool string = false;
+    char opening = closing == '}' ? '{' : '(';
+    unsigned open = 0;
+    if (depth > CODE_DEPTH_MAX)
+        return text.len;
     for (; at < text.len; at++) {
         char c = text.ptr[at];
-        if (string && c == '\\')
-            at++;
-        else if (c == '"')
-            string = !string;
-        else if (!string && c == '{')
-            depth++;
-        else if (!string && c == '}' && depth-- == 0)
+        if (c == '"')
+            at = string_end(text, at + 1, depth);
+        else if (c == '#')
+            while (at + 1 < text.len && text.ptr[at + 1] != '\n')
+                at++;
+        else if (c == opening)
+            open++;
+        else if (c == closing && open-- == 0)
             return at;
     }
     return text.len;
 }
+
+/* ---- one text ---- */
 
 static void put_literal(struct text *out, struct span text)
 {
@@ -55,172 +73,217 @@ static void put_literal(struct text *out, struct span text)
     text_raw(out, (struct span){quoted.ptr + 1, quoted.len - 2});
 }
 
-static const char *find_opening(struct span text)
+static void add_piece(struct fold *f, const struct place *leaf, size_t offset, size_t length)
 {
-    return text.len ? memmem(text.ptr, text.len, "${", 2) : NULL;
+    if (f->piece_count == f->piece_capacity) {
+        size_t capacity = f->piece_capacity ? 2 * f->piece_capacity : 16;
+        struct fold_piece *pieces = ARENA_ARRAY(f->out.arena, struct fold_piece, capacity);
+        if (f->piece_count)
+            memcpy(pieces, f->pieces, f->piece_count * sizeof *pieces);
+        f->pieces = pieces;
+        f->piece_capacity = capacity;
+    }
+    f->pieces[f->piece_count++] =
+        (struct fold_piece){.from = f->out.len, .length = length, .offset = offset, .leaf = leaf};
+}
+
+/* Each one must be an expression of its own: `${ .a) + (.b }` is none. */
+static bool is_expression(struct fold *f, const struct place *leaf, struct span code, size_t offset)
+{
+    const struct expr *expr;
+    struct expr_problem problem;
+    if (expr_parse(code, f->out.arena, &expr, &problem) == ERR_OK)
+        return true;
+    struct inside inside = {(uint32_t)offset + problem.offset, problem.length, false};
+    file_report_inside(f->loading, "E120", leaf, inside, SPAN_NONE, problem.message);
+    return false;
+}
+
+/* What stands from `at` on, behind ${; returns where the text goes on. */
+static size_t fold_code(struct fold *f, const struct place *leaf, struct span text, size_t at)
+{
+    size_t end = code_end(text, at, '}', 0);
+    struct span code = {text.ptr + at, end - at};
+    if (end == text.len) {
+        struct inside inside = {(uint32_t)at - 2, 2, false};
+        file_report_inside(f->loading, "E120", leaf, inside, SPAN_LIT("write ${ .input.x }"),
+                           "this ${ is not closed");
+        text_raw(&f->out, SPAN_LIT("null"));
+        return end;
+    }
+    if (is_expression(f, leaf, code, at)) {
+        add_piece(f, leaf, at, code.len);
+        text_raw(&f->out, code);
+        if (memchr(code.ptr, '#', code.len))
+            text_char(&f->out, '\n');
+    } else {
+        text_raw(&f->out, SPAN_LIT("null"));
+    }
+    return end + 1;
+}
+
+static size_t opening(struct span text, size_t at)
+{
+    const char *found = at < text.len ? memmem(text.ptr + at, text.len - at, "${", 2) : NULL;
+    return found ? (size_t)(found - text.ptr) : text.len;
 }
 
 /* One ${ } alone keeps the type of its value; within text it becomes text. */
-static void fold_text(struct text *out, struct span text)
+static void fold_text(struct fold *f, const struct place *leaf)
 {
-    const char *open = find_opening(text);
-    size_t end = open == text.ptr ? expression_end(text, 2) : 0;
-    if (end != 0 && end + 1 == text.len) {
-        text_printf(out, "(%.*s)", (int)(end - 2), text.ptr + 2);
+    struct span text = leaf->value;
+    size_t at = 0, open = opening(text, 0);
+    if (text.len > 2 && open == 0 && code_end(text, 2, '}', 0) == text.len - 1) {
+        text_char(&f->out, '(');
+        fold_code(f, leaf, text, 2);
+        text_char(&f->out, ')');
         return;
     }
-    text_char(out, '"');
-    while (open) {
-        put_literal(out, (struct span){text.ptr, (size_t)(open - text.ptr)});
-        text = (struct span){open, text.len - (size_t)(open - text.ptr)};
-        end = expression_end(text, 2);
-        text_printf(out, "\\(%.*s)", (int)(end - 2), text.ptr + 2);
-        end += end < text.len;
-        text = (struct span){text.ptr + end, text.len - end};
-        open = find_opening(text);
+    text_char(&f->out, '"');
+    for (; open < text.len && !fold_full(f); open = opening(text, at)) {
+        put_literal(&f->out, (struct span){text.ptr + at, open - at});
+        text_raw(&f->out, SPAN_LIT("\\("));
+        at = fold_code(f, leaf, text, open + 2);
+        text_char(&f->out, ')');
     }
-    put_literal(out, text);
-    text_char(out, '"');
+    put_literal(&f->out, (struct span){text.ptr + at, text.len - at});
+    text_char(&f->out, '"');
 }
 
-static void warn_if_forgotten(struct loading *l, const yaml_node_t *node, struct span pointer)
+static bool looks_like_path(struct span text)
 {
-    struct span text = text_of(node);
-    bool looks = text.len > 7 &&
-                 (memcmp(text.ptr, ".input.", 7) == 0 || memcmp(text.ptr, ".steps.", 7) == 0);
-    if (!looks)
+    static const char *const ROOTS[] = {".input.", ".steps.", ".saga.", ".error."};
+    for (size_t i = 0; i < sizeof ROOTS / sizeof ROOTS[0]; i++) {
+        size_t length = strlen(ROOTS[i]);
+        if (text.len > length && memcmp(text.ptr, ROOTS[i], length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void warn_if_forgotten(struct fold *f, const struct place *leaf, struct span key)
+{
+    struct loading *l = f->loading;
+    if (!looks_like_path(leaf->value))
         return;
+    struct span text = file_shown(l, leaf->value);
     struct span hint =
-        arena_printf(l->arena, "write ${ %.*s }, or make the whole an expression", SPAN_ARG(text));
+        arena_printf(l->arena, "write ${ %.*s }, or make the whole of %.*s an expression",
+                     SPAN_ARG(text), SPAN_ARG(key));
     file_report_at(
-        l, "W110", (unsigned)node->start_mark.line + 1, (unsigned)node->start_mark.column + 1,
-        (unsigned)(node->end_mark.column - node->start_mark.column), pointer, hint,
+        l, "W110", leaf->line, leaf->column, 1, leaf->pointer, hint,
         arena_printf(l->arena, "\"%.*s\" is text here, not an expression", SPAN_ARG(text)));
-}
-
-static void fold_scalar(struct loading *l, struct text *out, const yaml_node_t *node,
-                        struct span pointer)
-{
-    if (plain_literal(node) ||
-        (text_of(node).len == 0 && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)) {
-        text_raw(out, text_of(node).len ? text_of(node) : SPAN_LIT("null"));
-        return;
-    }
-    warn_if_forgotten(l, node, pointer);
-    fold_text(out, text_of(node));
 }
 
 /* ---- the tree ---- */
 
-static void fold_node(struct loading *l, struct text *out, yaml_node_t *node, struct span pointer,
-                      unsigned depth);
+struct below {
+    struct span pointer, key; /* key: "data", of the whole */
+    unsigned depth;
+};
 
-static void fold_members(struct loading *l, struct text *out, yaml_node_t *node,
-                         struct span pointer, unsigned depth)
-{
-    text_char(out, '{');
-    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-         pair < node->data.mapping.pairs.top; pair++) {
-        yaml_node_t *key = yaml_document_get_node(l->document, pair->key);
-        if (pair > node->data.mapping.pairs.start)
-            text_raw(out, SPAN_LIT(", "));
-        if (key->type != YAML_SCALAR_NODE || span_is(text_of(key), "<<")) {
-            file_report(l, "E107", file_place(l, pointer), AT_VALUE, SPAN_NONE,
-                        "keys must be names here; merge keys are not supported");
-            text_raw(out, SPAN_LIT("\"\": null"));
-            continue;
-        }
-        text_char(out, '"');
-        put_literal(out, text_of(key));
-        text_raw(out, SPAN_LIT("\": "));
-        fold_node(l, out, yaml_document_get_node(l->document, pair->value), pointer, depth + 1);
-    }
-    text_char(out, '}');
-}
+static void fold_node(struct fold *f, yaml_node_t *node, struct below below);
 
-static void fold_items(struct loading *l, struct text *out, yaml_node_t *node, struct span pointer,
-                       unsigned depth)
+static void fold_scalar(struct fold *f, const yaml_node_t *node, struct below below)
 {
-    text_char(out, '[');
-    for (yaml_node_item_t *item = node->data.sequence.items.start;
-         item < node->data.sequence.items.top; item++) {
-        if (item > node->data.sequence.items.start)
-            text_raw(out, SPAN_LIT(", "));
-        fold_node(l, out, yaml_document_get_node(l->document, *item), pointer, depth + 1);
-    }
-    text_char(out, ']');
-}
-
-static void fold_node(struct loading *l, struct text *out, yaml_node_t *node, struct span pointer,
-                      unsigned depth)
-{
-    size_t index = (size_t)(node - l->document->nodes.start);
-    if (depth > 0 && l->seen[index]) {
-        file_report(l, "E107", file_place(l, pointer), AT_VALUE, SPAN_NONE,
-                    "aliases are not supported");
-        text_raw(out, SPAN_LIT("null"));
+    struct span literal = file_literal(f->loading, node);
+    if (!span_is_none(literal)) {
+        text_raw(&f->out, span_is(literal, SMALLEST) ? SPAN_LIT(SMALLEST_SUM) : literal);
         return;
     }
-    l->seen[index] = true;
-    if (depth > FOLD_DEPTH_MAX) {
-        file_report(l, "E108", file_place(l, pointer), AT_VALUE,
-                    SPAN_LIT("write the inner part as an expression"),
-                    "nested deeper than %d levels", FOLD_DEPTH_MAX);
-        text_raw(out, SPAN_LIT("null"));
-    } else if (node->type == YAML_MAPPING_NODE) {
-        fold_members(l, out, node, pointer, depth);
-    } else if (node->type == YAML_SEQUENCE_NODE) {
-        fold_items(l, out, node, pointer, depth);
-    } else {
-        fold_scalar(l, out, node, pointer);
+    const struct place *leaf = file_place_new(f->loading, below.pointer, NULL, node);
+    warn_if_forgotten(f, leaf, below.key);
+    fold_text(f, leaf);
+}
+
+static bool given_before(const struct loading *l, const yaml_node_t *node,
+                         const yaml_node_pair_t *pair, struct span key)
+{
+    for (yaml_node_pair_t *before = node->data.mapping.pairs.start; before < pair; before++) {
+        const yaml_node_t *other = file_node(l, before->key);
+        if (other->type == YAML_SCALAR_NODE && span_equal(file_scalar(other), key))
+            return true;
     }
+    return false;
+}
+
+static void fold_member(struct fold *f, yaml_node_t *node, const yaml_node_pair_t *pair,
+                        struct below below)
+{
+    struct loading *l = f->loading;
+    yaml_node_t *key_node = file_node(l, pair->key), *value = file_node(l, pair->value);
+    struct span key = file_member(l, key_node, value, below.pointer);
+    if (!span_is_none(key) && given_before(l, node, pair, key))
+        file_report(l, "E103", file_place_new(l, below.pointer, key_node, value), AT_KEY,
+                    SPAN_LIT("keep one of them"), "\"%.*s\" is given twice",
+                    SPAN_ARG(file_shown(l, key)));
+    if (pair > node->data.mapping.pairs.start)
+        text_raw(&f->out, SPAN_LIT(", "));
+    text_char(&f->out, '"');
+    put_literal(&f->out, span_is_none(key) ? SPAN_LIT("") : key);
+    text_raw(&f->out, SPAN_LIT("\": "));
+    below.pointer = file_pointer(l, below.pointer, span_is_none(key) ? SPAN_LIT("") : key);
+    below.depth++;
+    fold_node(f, value, below);
+}
+
+static void fold_items(struct fold *f, yaml_node_t *node, struct below below)
+{
+    const yaml_node_item_t *items = node->data.sequence.items.start;
+    struct span pointer = below.pointer;
+    below.depth++;
+    for (size_t i = 0; items + i < node->data.sequence.items.top && !fold_full(f); i++) {
+        if (i > 0)
+            text_raw(&f->out, SPAN_LIT(", "));
+        below.pointer = file_pointer_at(f->loading, pointer, i);
+        fold_node(f, file_node(f->loading, items[i]), below);
+    }
+}
+
+static void fold_group(struct fold *f, yaml_node_t *node, struct below below)
+{
+    if (below.depth > FOLD_DEPTH_MAX) {
+        file_report(f->loading, "E108", file_place_new(f->loading, below.pointer, NULL, node),
+                    AT_VALUE, SPAN_LIT("write the inner part as an expression"),
+                    "nested deeper than %d levels", FOLD_DEPTH_MAX);
+        text_raw(&f->out, SPAN_LIT("null"));
+        return;
+    }
+    bool mapping = node->type == YAML_MAPPING_NODE;
+    text_char(&f->out, mapping ? '{' : '[');
+    if (!mapping)
+        fold_items(f, node, below);
+    else
+        for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+             pair < node->data.mapping.pairs.top && !fold_full(f); pair++)
+            fold_member(f, node, pair, below);
+    text_char(&f->out, mapping ? '}' : ']');
+}
+
+static void fold_node(struct fold *f, yaml_node_t *node, struct below below)
+{
+    if (below.depth > 0 && file_met_before(f->loading, node))
+        text_raw(&f->out, SPAN_LIT("null"));
+    else if (node->type == YAML_SCALAR_NODE)
+        fold_scalar(f, node, below);
+    else
+        fold_group(f, node, below);
+}
+
+/* The last name of a pointer: of "/steps/0/data" it is "data". */
+static struct span last_of(struct span pointer)
+{
+    size_t at = pointer.len;
+    while (at > 0 && pointer.ptr[at - 1] != '/')
+        at--;
+    return (struct span){pointer.ptr + at, pointer.len - at};
 }
 
 struct span file_fold(struct loading *l, yaml_node_t *node, struct span pointer)
 {
-    struct text out;
-    if (node->type == YAML_SCALAR_NODE && find_opening(text_of(node)) == NULL)
-        return arena_copy(l->arena, text_of(node));
-    text_init(&out, l->arena);
-    fold_node(l, &out, node, pointer, 0);
-    return text_span(&out);
-}
-
-/* ---- defaults and examples: JSON if it is, else text ---- */
-
-static json_t *value_of(struct loading *l, yaml_node_t *node, unsigned depth)
-{
-    json_t *out = json_null();
-    if (depth > CONFIG_YAML_DEPTH_MAX)
-        return out;
-    if (node->type == YAML_SCALAR_NODE) {
-        struct span text = text_of(node);
-        if (plain_literal(node) && json_read(text, &out, NULL) == ERR_OK)
-            return out;
-        if (depth == 0 && json_read(text, &out, NULL) == ERR_OK)
-            return out;
-        return json_stringn(text.ptr, text.len);
-    }
-    if (node->type == YAML_SEQUENCE_NODE) {
-        out = json_array();
-        for (yaml_node_item_t *item = node->data.sequence.items.start;
-             item < node->data.sequence.items.top; item++)
-            json_array_append_new(
-                out, value_of(l, yaml_document_get_node(l->document, *item), depth + 1));
-        return out;
-    }
-    out = json_object();
-    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-         pair < node->data.mapping.pairs.top; pair++) {
-        struct span key = text_of(yaml_document_get_node(l->document, pair->key));
-        json_object_setn_new(
-            out, key.ptr, key.len,
-            value_of(l, yaml_document_get_node(l->document, pair->value), depth + 1));
-    }
-    return out;
-}
-
-struct span file_json(struct loading *l, yaml_node_t *node)
-{
-    return json_write(value_of(l, node, 0), l->arena);
+    struct fold f = {.loading = l};
+    text_init(&f.out, l->arena);
+    fold_node(&f, node, (struct below){.pointer = pointer, .key = last_of(pointer), .depth = 0});
+    file_remember_pieces(l, pointer, f.pieces, f.piece_count);
+    return text_span(&f.out);
 }

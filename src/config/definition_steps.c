@@ -23,11 +23,17 @@ struct building {
     struct saga_retry retry, undo_retry;
     int64_t timeout_ms, undo_timeout_ms;
     bool attempts_given;
+    bool full; /* there are more steps than may be */
 };
 
 static const struct place *place_of(struct building *b, const char *at, const char *key)
 {
-    return file_place(b->loading, file_pointer(b->loading, span_of(at), span_of(key)));
+    return file_place_of(b->loading, at, key);
+}
+
+static struct span shown(struct building *b, const char *text)
+{
+    return file_shown(b->loading, span_of(text));
 }
 
 /* ---- names ---- */
@@ -71,23 +77,35 @@ static struct span free_name(struct building *b, struct span base)
     return name;
 }
 
+static struct span derived_name(struct building *b, const struct file_step *file,
+                                const struct saga_step_def *step)
+{
+    static const char *const WORDS[] = {"steps", "parallel", "step", "wait"};
+    if (step->kind != SAGA_KIND_DO || span_is_none(step->type))
+        return free_name(b, span_of(WORDS[step->kind]));
+    struct span name = free_name(b, name_from_type(b, step->type));
+    if (!saga_step_name_valid(name) && saga_type_valid(step->type))
+        file_report(b->loading, "E105", place_of(b, file->at, "do"), AT_VALUE,
+                    SPAN_LIT("give the step a name"),
+                    "the name that this step gets from its type is longer than %d characters",
+                    SAGA_NAME_BYTES_MAX);
+    return name;
+}
+
 static struct span step_name(struct building *b, const struct file_step *file,
                              const struct saga_step_def *step)
 {
-    if (file->name == NULL) {
-        static const char *const WORDS[] = {"steps", "parallel", "do", "wait"};
-        return free_name(b, step->kind == SAGA_KIND_DO ? name_from_type(b, step->type)
-                                                       : span_of(WORDS[step->kind]));
-    }
+    if (file->name == NULL)
+        return derived_name(b, file, step);
     struct span name = file_text(b->loading, file->name);
     if (!saga_step_name_valid(name))
         file_report(b->loading, "E105", place_of(b, file->at, "name"), AT_VALUE,
                     SPAN_LIT("write lower_case_with_underscores"),
-                    "\"%s\" is not a name for a step", file->name);
+                    "\"%.*s\" is not a name for a step", SPAN_ARG(shown(b, file->name)));
     else if (name_taken(b->out, name))
         file_report(b->loading, "E109", place_of(b, file->at, "name"), AT_VALUE,
                     SPAN_LIT("names are unique in a saga, also within groups"),
-                    "another step has the name \"%s\"", file->name);
+                    "another step has the name \"%.*s\"", SPAN_ARG(shown(b, file->name)));
     return name;
 }
 
@@ -98,21 +116,58 @@ static struct span event_type(struct building *b, const char *at, const char *ke
     struct span type = file_text(b->loading, text);
     if (text && !saga_type_valid(type))
         file_report(b->loading, "E105", place_of(b, at, key), AT_VALUE,
-                    SPAN_LIT("write domain.entity.action"), "\"%s\" is not an event type", text);
+                    SPAN_LIT("write domain.entity.action"), "\"%.*s\" is not an event type",
+                    SPAN_ARG(shown(b, text)));
     return type;
 }
 
-static enum saga_step_kind kind_of(struct building *b, const struct file_step *file)
+static bool verb_rejected(struct building *b, const struct file_step *file)
 {
-    int verbs = (file->do_ != NULL) + (file->wait != NULL) + (file->parallel != NULL) +
-                (file->steps != NULL);
-    if (verbs != 1)
-        file_report(b->loading, "E111", file_place(b->loading, span_of(file->at)), AT_VALUE,
-                    SPAN_LIT("write exactly one of do, wait, parallel, steps"),
-                    verbs == 0 ? "this step does nothing" : "this step has several verbs");
-    if (file->parallel)
+    static const char *const VERBS[] = {"do",    "parallel", "steps", "wait",
+                                        "await", "run",      "emit",  "two_phase"};
+    for (size_t i = 0; i < sizeof VERBS / sizeof VERBS[0]; i++) {
+        if (file_rejected(b->loading, file->at, VERBS[i]))
+            return true;
+    }
+    return file_rejected(b->loading, file->at, "");
+}
+
+/* Given, with or without anything in it. */
+static bool is_group(struct building *b, const struct file_step *file, const char *key,
+                     unsigned count)
+{
+    struct span pointer = file_pointer(b->loading, span_of(file->at), span_of(key));
+    if (count > 0)
+        return true;
+    if (!file_has_place(b->loading, pointer) || file_rejected(b->loading, file->at, key))
+        return false;
+    file_report(b->loading, "E106", file_place(b->loading, pointer), AT_KEY,
+                SPAN_LIT("each step begins with - "), "\"%s\" has no steps", key);
+    return true;
+}
+
+static void not_one_verb(struct building *b, const struct file_step *file, int verbs)
+{
+    struct span at = span_of(file->at);
+    file_report(b->loading, "E111", file_place(b->loading, at), AT_VALUE,
+                SPAN_LIT("write exactly one of do, wait, parallel, steps"),
+                verbs == 0 ? "this step does nothing" : "this step has several verbs");
+    file_reject(b->loading, at);
+}
+
+/* Without a verb, or with several, it is taken for a `do` and marked; what is told of it then would
+   only confuse. */
+static enum saga_step_kind kind_of(struct building *b, const struct file_step *file, bool *sure)
+{
+    bool parallel = is_group(b, file, "parallel", file->parallel_count);
+    bool steps = is_group(b, file, "steps", file->steps_count);
+    int verbs = (file->do_ != NULL) + (file->wait != NULL) + parallel + steps;
+    *sure = verbs == 1 && !verb_rejected(b, file);
+    if (verbs > 1 || (verbs == 0 && !verb_rejected(b, file)))
+        not_one_verb(b, file, verbs);
+    if (parallel)
         return SAGA_KIND_PARALLEL;
-    if (file->steps)
+    if (steps)
         return SAGA_KIND_SEQUENCE;
     return file->wait ? SAGA_KIND_WAIT : SAGA_KIND_DO;
 }
@@ -121,24 +176,26 @@ static enum saga_step_kind kind_of(struct building *b, const struct file_step *f
 static void refuse_modifiers(struct building *b, const struct file_step *file,
                              enum saga_step_kind kind)
 {
+    bool is_do = kind == SAGA_KIND_DO, has_undo = file->undo && strcmp(file->undo, "none") != 0;
+    has_undo |= file_rejected(b->loading, file->at, "undo");
     const struct {
         const char *key;
         bool given, allowed;
     } KEYS[] = {
-        {"data", file->data, kind == SAGA_KIND_DO},
-        {"to", file->to, kind == SAGA_KIND_DO},
-        {"timeout", file->timeout, kind == SAGA_KIND_DO},
-        {"retry", file->retry, kind == SAGA_KIND_DO},
-        {"undo", file->undo, kind == SAGA_KIND_DO},
-        {"undo_data", file->undo_data, kind == SAGA_KIND_DO && file->undo},
-        {"undo_timeout", file->undo_timeout, kind == SAGA_KIND_DO && file->undo},
-        {"undo_retry", file->undo_retry, kind == SAGA_KIND_DO && file->undo},
-        {"pivot", file->pivot, kind == SAGA_KIND_DO},
-        {"readonly", file->readonly, kind == SAGA_KIND_DO},
+        {"data", file->data, is_do},
+        {"to", file->to, is_do},
+        {"timeout", file->timeout, is_do},
+        {"retry", file->retry, is_do},
+        {"undo", file->undo, is_do},
+        {"undo_data", file->undo_data, is_do && has_undo},
+        {"undo_timeout", file->undo_timeout, is_do && has_undo},
+        {"undo_retry", file->undo_retry, is_do && has_undo},
+        {"pivot", file->pivot, is_do},
+        {"readonly", file->readonly, is_do},
         {"max_parallel", file->max_parallel, kind == SAGA_KIND_PARALLEL},
     };
     for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
-        bool undo = kind == SAGA_KIND_DO;
+        bool undo = is_do && strncmp(KEYS[i].key, "undo_", 5) == 0;
         if (KEYS[i].given && !KEYS[i].allowed)
             file_report(b->loading, "E112", place_of(b, file->at, KEYS[i].key), AT_KEY, SPAN_NONE,
                         undo ? "\"%s\" says nothing without \"undo\""
@@ -159,9 +216,9 @@ static void fill_do(struct building *b, const struct file_step *file, struct sag
     step->to = file_text(l, file->to);
     step->data = file_expr(l, file->at, "data", file->data);
     step->undo_data = file_expr(l, file->at, "undo_data", file->undo_data);
-    step->timeout_ms = file_duration(l, file->at, "timeout", file->timeout, b->timeout_ms);
+    step->timeout_ms = file_limit(l, file->at, "timeout", file->timeout, b->timeout_ms);
     step->undo_timeout_ms =
-        file_duration(l, file->at, "undo_timeout", file->undo_timeout, b->undo_timeout_ms);
+        file_limit(l, file->at, "undo_timeout", file->undo_timeout, b->undo_timeout_ms);
     step->retry = file_retry(l, file->retry, b->retry);
     step->undo_retry = file_retry(l, file->undo_retry, b->undo_retry);
     step->pivot = file_bool(l, file->at, "pivot", file->pivot, false);
@@ -172,12 +229,14 @@ static void fill(struct building *b, const struct file_step *file, struct saga_s
 {
     struct loading *l = b->loading;
     const struct place *place = file_place(l, span_of(file->at));
-    step->kind = kind_of(b, file);
+    bool sure;
+    step->kind = kind_of(b, file, &sure);
     step->line = (uint16_t)(place->line < UINT16_MAX ? place->line : UINT16_MAX);
     step->description = file_text(l, file->description);
     step->when = file_expr(l, file->at, "when", file->when);
     step->optional = file_bool(l, file->at, "optional", file->optional, false);
-    refuse_modifiers(b, file, step->kind);
+    if (sure)
+        refuse_modifiers(b, file, step->kind);
     if (step->kind == SAGA_KIND_DO)
         fill_do(b, file, step);
     if (step->kind == SAGA_KIND_WAIT)
@@ -210,6 +269,14 @@ static int16_t add_step(struct building *b, const struct file_step *file, int16_
     return index;
 }
 
+static void too_many_steps(struct building *b, const struct file_step *first)
+{
+    if (!b->full)
+        file_report(b->loading, "E108", file_place(b->loading, span_of(first->at)), AT_VALUE,
+                    SPAN_NONE, "more than %d steps", SAGA_STEPS_MAX);
+    b->full = b->loading->steps_missing = true;
+}
+
 static void add_steps(struct building *b, const struct file_step *files, unsigned count,
                       int16_t parent, unsigned depth)
 {
@@ -217,12 +284,12 @@ static void add_steps(struct building *b, const struct file_step *files, unsigne
     if (count > 0 && depth > SAGA_NESTING_MAX + 1) {
         file_report(b->loading, "E108", file_place(b->loading, span_of(files[0].at)), AT_VALUE,
                     SPAN_NONE, "groups are nested deeper than %d levels", SAGA_NESTING_MAX);
+        b->loading->steps_missing = true;
         return;
     }
     for (unsigned i = 0; i < count; i++) {
         if (b->out->count > SAGA_STEPS_MAX) {
-            file_report(b->loading, "E108", file_place(b->loading, span_of(files[i].at)), AT_VALUE,
-                        SPAN_NONE, "more than %d steps", SAGA_STEPS_MAX);
+            too_many_steps(b, &files[i]);
             return;
         }
         int16_t index = add_step(b, &files[i], parent, depth);
@@ -244,9 +311,9 @@ void file_steps(struct loading *loading, const struct file_saga *file, struct st
         .retry = file_retry(loading, defaults ? defaults->retry : NULL, RETRY),
         .undo_retry = file_retry(loading, defaults ? defaults->undo_retry : NULL, UNDO_RETRY),
         .timeout_ms =
-            file_duration(loading, at, "timeout", defaults ? defaults->timeout : NULL, TIMEOUT_MS),
-        .undo_timeout_ms = file_duration(loading, at, "undo_timeout",
-                                         defaults ? defaults->undo_timeout : NULL, TIMEOUT_MS),
+            file_limit(loading, at, "timeout", defaults ? defaults->timeout : NULL, TIMEOUT_MS),
+        .undo_timeout_ms = file_limit(loading, at, "undo_timeout",
+                                      defaults ? defaults->undo_timeout : NULL, TIMEOUT_MS),
         .attempts_given = defaults && defaults->retry && defaults->retry->attempts,
     };
     out->steps = ARENA_ARRAY(loading->arena, struct saga_step_def, SAGA_STEPS_MAX + 1);

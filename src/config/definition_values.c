@@ -2,20 +2,16 @@
  * config/definition_values.c - texts of a saga file to values; what is none is reported where it
  * stands.
  */
-#include <errno.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "config/definition_load.h"
 
+#define SHOWN(text) SPAN_ARG(file_shown(loading, span_of(text)))
+
 struct span file_text(struct loading *loading, const char *text)
 {
     return arena_copy(loading->arena, span_of(text));
-}
-
-static const struct place *place_of(struct loading *loading, const char *parent, const char *key)
-{
-    return file_place(loading, file_pointer(loading, span_of(parent), span_of(key)));
 }
 
 int file_enum(const char *text, const char *const *words, size_t count)
@@ -33,8 +29,21 @@ int64_t file_duration(struct loading *loading, const char *parent, const char *k
     int64_t duration_ms = fallback;
     if (text == NULL || duration_parse(span_of(text), &duration_ms))
         return duration_ms;
-    file_report(loading, "E105", place_of(loading, parent, key), AT_VALUE,
-                SPAN_LIT("write 500ms, 10s, 5m, 1h30m or 2d"), "\"%s\" is not a duration", text);
+    file_report(loading, "E105", file_place_of(loading, parent, key), AT_VALUE,
+                SPAN_LIT("write 500ms, 10s, 5m, 1h30m or 2d"), "\"%.*s\" is not a duration",
+                SHOWN(text));
+    return fallback;
+}
+
+int64_t file_limit(struct loading *loading, const char *parent, const char *key, const char *text,
+                   int64_t fallback)
+{
+    int64_t limit_ms;
+    if (text == NULL || !duration_parse(span_of(text), &limit_ms) || limit_ms > 0)
+        return file_duration(loading, parent, key, text, fallback);
+    file_report(loading, "E105", file_place_of(loading, parent, key), AT_VALUE,
+                SPAN_LIT("leave it out for the default"), "\"%s\" must be longer than nothing",
+                key);
     return fallback;
 }
 
@@ -45,25 +54,48 @@ bool file_bool(struct loading *loading, const char *parent, const char *key, con
         return fallback;
     if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
         return text[0] == 't';
-    file_report(loading, "E105", place_of(loading, parent, key), AT_VALUE,
-                SPAN_LIT("write true or false"), "\"%s\" is neither true nor false", text);
+    file_report(loading, "E105", file_place_of(loading, parent, key), AT_VALUE,
+                SPAN_LIT("write true or false"), "\"%.*s\" is neither true nor false", SHOWN(text));
+    file_reject(loading, file_pointer(loading, span_of(parent), span_of(key)));
     return fallback;
 }
 
+/* Digits without a leading zero, which other readers take for octal. */
 uint32_t file_count(struct loading *loading, const char *parent, const char *key, const char *text,
                     uint32_t max, uint32_t fallback)
 {
-    char *end;
     if (text == NULL)
         return fallback;
-    errno = 0;
-    unsigned long value = strtoul(text, &end, 10);
-    if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && value >= 1 &&
-        value <= max)
-        return (uint32_t)value;
-    file_report(loading, "E105", place_of(loading, parent, key), AT_VALUE, SPAN_NONE,
-                "\"%s\" is not a number from 1 to %u", text, max);
+    size_t digits = strspn(text, "0123456789");
+    if (digits > 0 && digits <= 10 && text[digits] == '\0' && text[0] != '0') {
+        unsigned long value = strtoul(text, NULL, 10);
+        if (value <= max)
+            return (uint32_t)value;
+    }
+    file_report(loading, "E105", file_place_of(loading, parent, key), AT_VALUE, SPAN_NONE,
+                "\"%.*s\" is not a number from 1 to %u", SHOWN(text), max);
     return fallback;
+}
+
+/* ---- expressions ---- */
+
+/* `${ .input.x }` as the whole of a text, which is an expression without it. */
+static struct span hint_for(struct span text)
+{
+    if (text.len < 2 || memcmp(text.ptr, "${", 2) != 0)
+        return SPAN_NONE;
+    return SPAN_LIT("a text is an expression as a whole: write it without ${ }");
+}
+
+static void warn_of_opening(struct loading *loading, const struct place *place, struct span text)
+{
+    const char *found = text.len ? memmem(text.ptr, text.len, "${", 2) : NULL;
+    if (found == NULL || place->pieces || span_is_none(place->value))
+        return;
+    struct inside inside = {(uint32_t)(found - text.ptr), 2, false};
+    file_report_inside(loading, "W110", place, inside,
+                       SPAN_LIT("in an expression write \\(...) within a text"),
+                       "\"${\" is text here, not the beginning of an expression");
 }
 
 const struct expr *file_expr(struct loading *loading, const char *parent, const char *key,
@@ -71,10 +103,15 @@ const struct expr *file_expr(struct loading *loading, const char *parent, const 
 {
     const struct expr *expr = NULL;
     struct expr_problem problem;
-    if (text == NULL || expr_parse(span_of(text), loading->arena, &expr, &problem) == ERR_OK)
+    if (text == NULL)
+        return NULL;
+    const struct place *place = file_place_of(loading, parent, key);
+    if (expr_parse(span_of(text), loading->arena, &expr, &problem) == ERR_OK) {
+        warn_of_opening(loading, place, span_of(text));
         return expr;
-    file_report_inside(loading, "E120", false, place_of(loading, parent, key), problem.offset,
-                       problem.length, SPAN_NONE, problem.message);
+    }
+    struct inside inside = {problem.offset, problem.length, false};
+    file_report_inside(loading, "E120", place, inside, hint_for(span_of(text)), problem.message);
     return NULL;
 }
 
@@ -86,11 +123,13 @@ static double number(struct loading *loading, const char *parent, const char *ke
     char *end;
     if (text == NULL)
         return fallback;
+    bool decimal =
+        strspn(text, "0123456789.eE+-") == strlen(text) && strchr("0123456789.", text[0]);
     double value = strtod(text, &end);
-    if (*text && *end == '\0' && value >= least && value <= most)
+    if (decimal && *text && *end == '\0' && value >= least && value <= most)
         return value;
-    file_report(loading, "E105", place_of(loading, parent, key), AT_VALUE, SPAN_NONE,
-                "\"%s\" is not a number from %g to %g", text, least, most);
+    file_report(loading, "E105", file_place_of(loading, parent, key), AT_VALUE, SPAN_NONE,
+                "\"%.*s\" is not a number from %g to %g", SHOWN(text), least, most);
     return fallback;
 }
 
@@ -99,7 +138,7 @@ static const struct span *codes(struct loading *loading, const char *parent, con
 {
     struct span *out = ARENA_ARRAY(loading->arena, struct span, count + 1);
     if (count > SAGA_CODES_MAX)
-        file_report(loading, "E108", place_of(loading, parent, key), AT_VALUE, SPAN_NONE,
+        file_report(loading, "E108", file_place_of(loading, parent, key), AT_VALUE, SPAN_NONE,
                     "more than %d codes", SAGA_CODES_MAX);
     for (unsigned i = 0; i < count; i++)
         out[i] = file_text(loading, texts[i]);
@@ -122,9 +161,9 @@ static enum saga_backoff backoff(struct loading *loading, const struct file_retr
     int found = file_enum(file->backoff, WORDS, 3);
     if (found >= 0)
         return (enum saga_backoff)found;
-    file_report(loading, "E105", place_of(loading, file->at, "backoff"), AT_VALUE,
-                SPAN_LIT("write exponential, linear or fixed"), "unknown backoff \"%s\"",
-                file->backoff);
+    file_report(loading, "E105", file_place_of(loading, file->at, "backoff"), AT_VALUE,
+                SPAN_LIT("write exponential, linear or fixed"), "unknown backoff \"%.*s\"",
+                SHOWN(file->backoff));
     return fallback;
 }
 
@@ -141,7 +180,7 @@ struct saga_retry file_retry(struct loading *loading, const struct file_retry *f
     out.delay_ms = file_duration(loading, file->at, "delay", file->delay, base.delay_ms);
     out.max_delay_ms =
         file_duration(loading, file->at, "max_delay", file->max_delay, base.max_delay_ms);
-    out.within_ms = file_duration(loading, file->at, "within", file->within, base.within_ms);
+    out.within_ms = file_limit(loading, file->at, "within", file->within, base.within_ms);
     if (file->only) {
         out.only = codes(loading, file->at, "only", file->only, file->only_count);
         out.only_count = file->only_count;

@@ -1,207 +1,266 @@
 /*
- * config/definition_walk.c - the first pass: every node of the file against the table of keys.
+ * config/definition_walk.c - every node of the file against the table of keys.
  *
- * What is right is printed in a normal form (JSON, every scalar a text), which the second pass
- * reads.
+ * What is right is printed in a normal form (JSON, every scalar a text), which libcyaml reads. What
+ * is wrong is told and left out.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "config/definition_load.h"
 
-struct visit {
-    const char *context; /* of the mapping it stands in */
-    struct span step;    /* for messages: `step "reserve"`, or NONE */
-};
+#define LIST_MAX (SAGA_STEPS_MAX + 1) /* steps are the longest */
 
-static void walk_mapping(struct loading *l, yaml_node_t *node, const char *context,
+static bool walk_mapping(struct loading *l, yaml_node_t *node, const char *context,
                          struct span pointer);
-static bool walk_value(struct loading *l, yaml_node_t *node, const struct config_key *key,
-                       struct span pointer);
 
-static struct span scalar_text(const yaml_node_t *node)
+struct span file_scalar(const yaml_node_t *node)
 {
     return (struct span){(const char *)node->data.scalar.value, node->data.scalar.length};
 }
 
-static unsigned width(const yaml_node_t *node)
-{
-    if (node->start_mark.line != node->end_mark.line)
-        return 1;
-    return (unsigned)(node->end_mark.column - node->start_mark.column);
-}
-
-static const struct place *remember(struct loading *l, struct span pointer, const yaml_node_t *key,
-                                    const yaml_node_t *node)
-{
-    if (l->place_count == l->place_capacity) {
-        size_t capacity = l->place_capacity ? 2 * l->place_capacity : 64;
-        struct place *places = ARENA_ARRAY(l->arena, struct place, capacity);
-        if (l->place_count)
-            memcpy(places, l->places, l->place_count * sizeof *places);
-        l->places = places;
-        l->place_capacity = capacity;
-    }
-    struct place *place = &l->places[l->place_count++];
-    *place = (struct place){
-        .pointer = pointer,
-        .line = (unsigned)node->start_mark.line + 1,
-        .column = (unsigned)node->start_mark.column + 1,
-        .length = width(node),
-        .at = node->start_mark.index,
-        .end = node->end_mark.index,
-        .folded = node->type != YAML_SCALAR_NODE,
-    };
-    if (node->type == YAML_SCALAR_NODE) {
-        place->style = node->data.scalar.style;
-        place->value =
-            arena_copy(l->arena, scalar_text(node)); /* is asked for when the document is gone */
-    }
-    if (key) {
-        place->key_line = (unsigned)key->start_mark.line + 1;
-        place->key_column = (unsigned)key->start_mark.column + 1;
-        place->key_length = width(key);
-    }
-    return place;
-}
-
-static yaml_node_t *node_at(struct loading *l, int index)
+yaml_node_t *file_node(const struct loading *l, int index)
 {
     return yaml_document_get_node(l->document, index);
 }
 
-/* A node that is met twice stands behind an alias. */
-static bool met_before(struct loading *l, const yaml_node_t *node, const struct place *place)
+bool file_met_before(struct loading *l, const yaml_node_t *node)
 {
-    size_t index = (size_t)(node - l->document->nodes.start);
-    if (!l->seen[index]) {
-        l->seen[index] = true;
-        return false;
+    bool *seen = &l->seen[node - l->document->nodes.start];
+    bool before = *seen;
+    *seen = true;
+    return before;
+}
+
+/* ---- the normal form ---- */
+
+static uint32_t take_character(struct span text, size_t *at)
+{
+    unsigned char lead = (unsigned char)text.ptr[(*at)++];
+    unsigned more = lead < 0xC0 ? 0 : lead < 0xE0 ? 1 : lead < 0xF0 ? 2 : 3;
+    uint32_t code = more ? lead & (0x3FU >> more) : lead;
+    for (; more > 0; more--)
+        code = code << 6 | ((unsigned char)text.ptr[(*at)++] & 0x3F);
+    return code;
+}
+
+static void put_escape(struct loading *l, uint32_t code)
+{
+    char escape[] = "\\U00000000";
+    for (size_t i = 9; i > 1; i--, code >>= 4)
+        escape[i] = "0123456789ABCDEF"[code & 15];
+    text_raw(&l->normal, (struct span){escape, 10});
+}
+
+/* In ASCII: YAML would refuse some characters as they are, and take others for line breaks. */
+static void put_text(struct loading *l, struct span text)
+{
+    text_char(&l->normal, '"');
+    for (size_t at = 0; at < text.len;) {
+        uint32_t code = take_character(text, &at);
+        if (code >= 0x20 && code < 0x7F && code != '"' && code != '\\')
+            text_char(&l->normal, (char)code);
+        else
+            put_escape(l, code);
     }
-    file_report(l, "E107", place, AT_VALUE, SPAN_LIT("write shared settings under defaults:"),
-                "aliases are not supported");
-    return true;
+    text_char(&l->normal, '"');
+}
+
+static void put_comma(struct loading *l)
+{
+    char last = l->normal.ptr[l->normal.len - 1];
+    if (last != '{' && last != '[')
+        text_char(&l->normal, ',');
 }
 
 /* ---- messages ---- */
 
+/* `step "reserve"`; of what has no name: `a step`; of what there is one of: `retry`. */
 static struct span where(struct loading *l, const char *context, struct span pointer)
 {
-    struct span name = SPAN_NONE;
-    for (size_t i = 0; i < l->place_count; i++) {
-        const struct place *place = &l->places[i];
-        if (place->pointer.len == pointer.len + 5 &&
-            memcmp(place->pointer.ptr, pointer.ptr, pointer.len) == 0 &&
-            memcmp(place->pointer.ptr + pointer.len, "/name", 5) == 0)
-            name = place->value;
-    }
+    struct span at = file_pointer(l, pointer, SPAN_LIT("name"));
+    bool many = strcmp(context, "step") == 0 || strcmp(context, "field") == 0;
+    struct span name = many && file_has_place(l, at) ? file_place(l, at)->value : SPAN_NONE;
     if (span_is_none(name))
-        return arena_printf(l->arena, "in %s%s", context[0] == 's' && context[1] == 't' ? "a " : "",
-                            context);
-    return arena_printf(l->arena, "in %s \"%.*s\"", context, SPAN_ARG(name));
+        return arena_printf(l->arena, "%s%s", many ? "a " : "", context);
+    return arena_printf(l->arena, "%s \"%.*s\"", context, SPAN_ARG(file_shown(l, name)));
 }
 
-static void unknown_key(struct loading *l, const char *context, struct span name,
-                        const struct place *place, struct span parent)
+/* The key that was meant counts as given, and as refused. */
+static void unknown_key(struct loading *l, const char *context, const struct place *place,
+                        const yaml_node_pair_t *pair, struct span parent)
 {
-    struct span in = where(l, context, parent);
-    struct span near = file_key_near(context, name);
+    struct span name = file_scalar(file_node(l, pair->key));
+    struct span near = file_key_near(context, name), hint = SPAN_NONE;
     if (span_is(name, "<<")) {
-        file_report(l, "E107", place, AT_KEY, SPAN_LIT("write them under defaults:"),
+        file_report(l, "E107", place, AT_KEY, SPAN_LIT("write shared settings under defaults:"),
                     "merge keys are not supported");
         return;
     }
-    file_report(l, "E101", place, AT_KEY,
-                span_is_none(near)
-                    ? SPAN_NONE
-                    : arena_printf(l->arena, "did you mean \"%.*s\"?", SPAN_ARG(near)),
-                "unknown key \"%.*s\" %.*s", SPAN_ARG(name), SPAN_ARG(in));
-}
-
-static const char *kind_of(const yaml_node_t *node)
-{
-    if (node->type == YAML_MAPPING_NODE)
-        return "a mapping";
-    return node->type == YAML_SEQUENCE_NODE ? "a list" : "one value";
+    if (!span_is_none(near)) {
+        struct span meant = file_pointer(l, parent, near);
+        file_remember(l, meant, file_node(l, pair->key), file_node(l, pair->value));
+        file_reject(l, meant);
+        hint = arena_printf(l->arena, "did you mean \"%.*s\"?", SPAN_ARG(near));
+    }
+    file_report(l, "E101", place, AT_KEY, hint, "unknown key \"%.*s\" in %.*s",
+                SPAN_ARG(file_shown(l, name)), SPAN_ARG(where(l, context, parent)));
 }
 
 static bool wrong_kind(struct loading *l, const struct place *place, const yaml_node_t *node,
                        const char *wanted, struct span hint)
 {
-    file_report(l, "E104", place, AT_VALUE, hint, "expected %s, got %s", wanted, kind_of(node));
-    text_json_string(&l->normal, SPAN_NONE);
+    const char *got = node->type == YAML_MAPPING_NODE    ? "a mapping"
+                      : node->type == YAML_SEQUENCE_NODE ? "a list"
+                                                         : "one value";
+    file_report(l, "E104", place, AT_VALUE, hint, "expected %s, got %s", wanted, got);
     return false;
 }
 
-/* ---- values ---- */
-
-static bool is_empty(const yaml_node_t *node)
+static bool no_value(struct loading *l, const struct place *place, const char *key)
 {
-    return node->type == YAML_SCALAR_NODE && node->data.scalar.length == 0 &&
-           node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    file_report(l, "E104", place, key ? AT_KEY : AT_VALUE,
+                SPAN_LIT("give a value, or leave it out"),
+                key ? "\"%s\" has no value" : "an entry without a value", key);
+    return false;
+}
+
+/* ---- values: true if they are in the normal form now ---- */
+
+/* A number in quotes is a text for YAML, and would be a number for whoever converts it later. */
+static bool right_form(struct loading *l, const yaml_node_t *node, const struct place *place,
+                       const struct config_key *key)
+{
+    bool number = strcmp(key->type, "count") == 0 || strcmp(key->type, "float") == 0;
+    struct span text = file_scalar(node);
+    if ((!number && strcmp(key->type, "bool") != 0) || span_is(text, "unlimited") ||
+        node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE)
+        return true;
+    struct span shown = file_shown(l, text);
+    file_report(l, "E105", place, AT_VALUE,
+                arena_printf(l->arena, "write %s: %.*s", key->name, SPAN_ARG(shown)),
+                "\"%.*s\" is a text here; expected %s without quotes", SPAN_ARG(shown),
+                number ? "a number" : "true or false");
+    return false;
 }
 
 static bool walk_scalar(struct loading *l, yaml_node_t *node, const struct place *place,
                         const struct config_key *key)
 {
-    bool retry = strcmp(key->type, "retry") == 0;
+    bool expr = strcmp(key->type, "expr") == 0 || strcmp(key->type, "data") == 0;
     if (node->type != YAML_SCALAR_NODE)
-        return wrong_kind(l, place, node,
-                          strcmp(key->type, "expr") == 0 ? "an expression in one text"
-                                                         : "one value",
-                          retry ? SPAN_LIT("write {attempts: 3}") : SPAN_NONE);
-    if (is_empty(node)) {
-        file_report(l, "E104", place, AT_KEY, SPAN_LIT("give a value, or leave the key out"),
-                    "\"%s\" has no value", key->name);
-        text_json_string(&l->normal, SPAN_NONE);
+        return wrong_kind(l, place, node, expr ? "an expression in one text" : "one value",
+                          SPAN_NONE);
+    if (file_is_null(node) && !(expr && span_is(file_scalar(node), "null")))
+        return no_value(l, place, key->name);
+    if (!right_form(l, node, place, key))
         return false;
-    }
-    text_json_string(&l->normal, scalar_text(node));
+    put_text(l, file_scalar(node));
     return true;
+}
+
+/* One more than any list may have, which is told later: libcyaml enlarges its arrays entry by
+ * entry.
+ */
+static bool more_items(const struct loading *l, const yaml_node_t *node, size_t i)
+{
+    const yaml_node_item_t *start = node->data.sequence.items.start;
+    return i < LIST_MAX && start + i < node->data.sequence.items.top && !file_full(l);
+}
+
+static void walk_text(struct loading *l, yaml_node_t *node, const struct place *place)
+{
+    struct span text = SPAN_LIT("");
+    bool good = !file_met_before(l, node);
+    if (good && node->type != YAML_SCALAR_NODE)
+        good = wrong_kind(l, place, node, "one value", SPAN_NONE);
+    else if (good && file_is_null(node))
+        good = no_value(l, place, NULL);
+    if (good)
+        text = file_scalar(node);
+    else
+        file_reject(l, place->pointer);
+    put_comma(l);
+    put_text(l, text);
 }
 
 static bool walk_texts(struct loading *l, yaml_node_t *node, const struct place *place,
                        struct span pointer)
 {
-    char index[16];
     if (node->type != YAML_SEQUENCE_NODE)
         return wrong_kind(l, place, node, "a list", SPAN_LIT("write [a, b]"));
-    text_json_open(&l->normal, '[');
-    for (yaml_node_item_t *item = node->data.sequence.items.start;
-         item < node->data.sequence.items.top; item++) {
-        yaml_node_t *element = node_at(l, *item);
-        snprintf(index, sizeof index, "%d", (int)(item - node->data.sequence.items.start));
-        const struct place *at =
-            remember(l, file_pointer(l, pointer, span_of(index)), NULL, element);
-        if (element->type == YAML_SCALAR_NODE)
-            text_json_string(&l->normal, scalar_text(element));
-        else
-            wrong_kind(l, at, element, "one value", SPAN_NONE);
+    text_char(&l->normal, '[');
+    const yaml_node_item_t *items = node->data.sequence.items.start;
+    for (size_t i = 0; more_items(l, node, i); i++) {
+        yaml_node_t *element = file_node(l, items[i]);
+        walk_text(l, element, file_remember(l, file_pointer_at(l, pointer, i), NULL, element));
     }
-    text_json_close(&l->normal, ']');
+    text_char(&l->normal, ']');
     return true;
+}
+
+/* One that is no mapping leaves an empty one behind, so that the others keep their numbers. */
+static void walk_element(struct loading *l, yaml_node_t *node, const char *context,
+                         struct span pointer)
+{
+    put_comma(l);
+    if (file_met_before(l, node) || !walk_mapping(l, node, context, pointer)) {
+        text_raw(&l->normal, SPAN_LIT("{\"at\":"));
+        put_text(l, pointer);
+        text_char(&l->normal, '}');
+        file_reject(l, pointer);
+    }
 }
 
 static bool walk_mappings(struct loading *l, yaml_node_t *node, const struct place *place,
                           const char *context, struct span pointer)
 {
-    char index[16];
     if (node->type != YAML_SEQUENCE_NODE)
         return wrong_kind(l, place, node, "a list",
-                          strcmp(context, "step") == 0 ? SPAN_LIT("each step begins with - ")
-                                                       : SPAN_LIT("each field begins with - "));
-    text_json_open(&l->normal, '[');
-    for (yaml_node_item_t *item = node->data.sequence.items.start;
-         item < node->data.sequence.items.top; item++) {
-        yaml_node_t *element = node_at(l, *item);
-        snprintf(index, sizeof index, "%d", (int)(item - node->data.sequence.items.start));
-        struct span at = file_pointer(l, pointer, span_of(index));
-        const struct place *where_it_is = remember(l, at, NULL, element);
-        if (!met_before(l, element, where_it_is))
-            walk_mapping(l, element, context, at);
+                          arena_printf(l->arena, "each %s begins with - ", context));
+    text_char(&l->normal, '[');
+    const yaml_node_item_t *items = node->data.sequence.items.start;
+    for (size_t i = 0; more_items(l, node, i); i++) {
+        yaml_node_t *element = file_node(l, items[i]);
+        struct span at = file_pointer_at(l, pointer, i);
+        file_remember(l, at, NULL, element);
+        walk_element(l, element, context, at);
     }
-    text_json_close(&l->normal, ']');
+    text_char(&l->normal, ']');
     return true;
+}
+
+static bool walk_data(struct loading *l, yaml_node_t *node, const struct place *place,
+                      const struct config_key *key, struct span pointer)
+{
+    if (node->type == YAML_SCALAR_NODE)
+        return walk_scalar(l, node, place, key);
+    put_text(l, file_fold(l, node, pointer));
+    return true;
+}
+
+static bool walk_json(struct loading *l, yaml_node_t *node, const struct place *place,
+                      const struct config_key *key, struct span pointer)
+{
+    if (node->type == YAML_SCALAR_NODE && file_is_null(node) && file_scalar(node).len == 0)
+        return no_value(l, place, key->name);
+    put_text(l, file_json(l, node, pointer));
+    return true;
+}
+
+/* `retry: 3` is what most people try first. */
+static bool walk_one_mapping(struct loading *l, yaml_node_t *node, const struct place *place,
+                             const struct config_key *key, struct span pointer)
+{
+    if (node->type == YAML_MAPPING_NODE)
+        return walk_mapping(l, node, key->type, pointer);
+    bool retry = strcmp(key->type, "retry") == 0;
+    struct span text = node->type == YAML_SCALAR_NODE ? file_scalar(node) : SPAN_NONE;
+    bool number = text.len > 0 && text.len < 8 && strspn(text.ptr, "0123456789") == text.len;
+    struct span attempts = number ? text : SPAN_LIT("3");
+    return wrong_kind(
+        l, place, node, "a mapping",
+        retry ? arena_printf(l->arena, "write %s: {attempts: %.*s}", key->name, SPAN_ARG(attempts))
+              : SPAN_NONE);
 }
 
 static bool walk_value(struct loading *l, yaml_node_t *node, const struct config_key *key,
@@ -209,190 +268,129 @@ static bool walk_value(struct loading *l, yaml_node_t *node, const struct config
 {
     const struct place *place = file_place(l, pointer);
     const char *type = key->type;
-    if (strcmp(type, "steps") == 0)
-        return walk_mappings(l, node, place, "step", pointer);
-    if (strcmp(type, "fields") == 0)
-        return walk_mappings(l, node, place, "field", pointer);
+    if (strcmp(type, "steps") == 0 || strcmp(type, "fields") == 0)
+        return walk_mappings(l, node, place, type[0] == 's' ? "step" : "field", pointer);
     if (strcmp(type, "codes") == 0 || strcmp(type, "texts") == 0)
         return walk_texts(l, node, place, pointer);
-    if (strcmp(type, "data") == 0 && !is_empty(node)) {
-        text_json_string(&l->normal, file_fold(l, node, pointer));
-        return true;
-    }
-    if (strcmp(type, "json") == 0) {
-        text_json_string(&l->normal, file_json(l, node));
-        return true;
-    }
-    if (strcmp(type, "retry") == 0 || strcmp(type, "defaults") == 0) {
-        if (node->type != YAML_MAPPING_NODE)
-            return wrong_kind(l, place, node, "a mapping",
-                              type[0] == 'r' ? SPAN_LIT("write {attempts: 3}") : SPAN_NONE);
-        walk_mapping(l, node, type, pointer);
-        return true;
-    }
+    if (strcmp(type, "data") == 0)
+        return walk_data(l, node, place, key, pointer);
+    if (strcmp(type, "json") == 0)
+        return walk_json(l, node, place, key, pointer);
+    if (strcmp(type, "retry") == 0 || strcmp(type, "defaults") == 0)
+        return walk_one_mapping(l, node, place, key, pointer);
     return walk_scalar(l, node, place, key);
 }
 
 /* ---- mappings ---- */
 
-static bool is_name_node(const yaml_node_t *key)
+/* All places first, so that messages can name the step whatever stands above its name. */
+static void remember_members(struct loading *l, yaml_node_t *node, struct span pointer)
 {
-    return key->type == YAML_SCALAR_NODE && span_is(scalar_text(key), "name");
-}
-
-/* Places first, so that messages can name the step. */
-static bool remember_members(struct loading *l, yaml_node_t *node, struct span pointer)
-{
-    bool good = true;
     for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
          pair < node->data.mapping.pairs.top; pair++) {
-        yaml_node_t *key = node_at(l, pair->key);
-        if (is_name_node(key))
-            remember(l, file_pointer(l, pointer, SPAN_LIT("name")), key, node_at(l, pair->value));
-    }
-    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-         pair < node->data.mapping.pairs.top; pair++) {
-        yaml_node_t *key = node_at(l, pair->key);
-        if (key->type != YAML_SCALAR_NODE) {
-            file_report(l, "E104", remember(l, pointer, NULL, key), AT_VALUE, SPAN_NONE,
-                        "a key must be a name");
-            good = false;
-        } else if (!is_name_node(key)) {
-            remember(l, file_pointer(l, pointer, scalar_text(key)), key, node_at(l, pair->value));
-        }
-    }
-    return good;
-}
-
-static bool given_before(struct loading *l, yaml_node_t *node, const yaml_node_pair_t *pair)
-{
-    struct span name = scalar_text(node_at(l, pair->key));
-    for (yaml_node_pair_t *before = node->data.mapping.pairs.start; before < pair; before++) {
-        if (span_equal(scalar_text(node_at(l, before->key)), name))
-            return true;
-    }
-    return false;
-}
-
-static void walk_member(struct loading *l, yaml_node_t *node, const yaml_node_pair_t *pair,
-                        const char *context, struct span parent)
-{
-    yaml_node_t *key_node = node_at(l, pair->key), *value = node_at(l, pair->value);
-    struct span name = scalar_text(key_node);
-    struct span pointer = file_pointer(l, parent, name);
-    const struct config_key *key = file_key(context, name);
-    struct place place = *file_place(l, pointer);
-    place.key_line = (unsigned)key_node->start_mark.line + 1;
-    place.key_column = (unsigned)key_node->start_mark.column + 1;
-    place.key_length = width(key_node);
-    if (key == NULL) {
-        unknown_key(l, context, name, &place, parent);
-    } else if (given_before(l, node, pair)) {
-        file_report(l, "E103", &place, AT_KEY, SPAN_LIT("keep one of them"),
-                    "\"%s\" is given twice", key->name);
-    } else if (!key->supported) {
-        file_report(l, "E102", &place, AT_KEY, SPAN_NONE,
-                    "\"%s\" is not supported yet by this version", key->name);
-    } else if (!met_before(l, value, &place)) {
-        text_json_key(&l->normal, strcmp(key->name, "default") == 0 ? "fallback" : key->name);
-        walk_value(l, value, key, pointer);
+        yaml_node_t *key = file_node(l, pair->key);
+        if (key->type == YAML_SCALAR_NODE)
+            file_remember(l, file_pointer(l, pointer, file_scalar(key)), key,
+                          file_node(l, pair->value));
     }
 }
 
-static void walk_mapping(struct loading *l, yaml_node_t *node, const char *context,
-                         struct span pointer)
+static bool is_first(const struct loading *l, struct span pointer, const struct place *place)
 {
-    if (node->type != YAML_MAPPING_NODE) {
-        wrong_kind(l, file_place(l, pointer), node, "a mapping",
-                   strcmp(context, "step") == 0 ? SPAN_LIT("write - do: domain.entity.action")
-                                                : SPAN_NONE);
+    const struct place *first = file_place(l, pointer);
+    return first->key_line == place->key_line && first->key_column == place->key_column;
+}
+
+static void put_member(struct loading *l, yaml_node_t *value, const struct config_key *key,
+                       struct span pointer)
+{
+    size_t before = l->normal.len;
+    put_comma(l);
+    text_printf(&l->normal, "\"%s\":", strcmp(key->name, "default") == 0 ? "fallback" : key->name);
+    if (file_met_before(l, value) || !walk_value(l, value, key, pointer)) {
+        l->normal.len = before;
+        file_reject(l, pointer);
+    }
+}
+
+static void unsupported(struct loading *l, const struct config_key *key, const struct place *place)
+{
+    file_report(l, "E102", place, AT_KEY, SPAN_NONE, "\"%s\" is not supported yet by this version",
+                key->name);
+    file_reject(l, place->pointer);
+}
+
+static void walk_member(struct loading *l, const yaml_node_pair_t *pair, const char *context,
+                        struct span parent)
+{
+    yaml_node_t *key_node = file_node(l, pair->key), *value = file_node(l, pair->value);
+    if (key_node->type != YAML_SCALAR_NODE) {
+        file_report(l, "E104", file_place_new(l, parent, NULL, key_node), AT_VALUE, SPAN_NONE,
+                    "a key must be a name");
         return;
     }
-    text_json_open(&l->normal, '{');
-    text_json_key(&l->normal, "at");
-    text_json_string(&l->normal, pointer);
-    if (++l->depth > CONFIG_YAML_DEPTH_MAX)
-        file_report(l, "E108", file_place(l, pointer), AT_VALUE, SPAN_NONE,
-                    "nested deeper than %d levels", CONFIG_YAML_DEPTH_MAX);
-    else if (remember_members(l, node, pointer)) {
-        for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
-             pair < node->data.mapping.pairs.top; pair++)
-            walk_member(l, node, pair, context, pointer);
-    }
-    l->depth--;
-    text_json_close(&l->normal, '}');
+    struct span name = file_scalar(key_node), pointer = file_pointer(l, parent, name);
+    const struct config_key *key = file_key(context, name);
+    const struct place *place = file_place_new(l, pointer, key_node, value);
+    if (key == NULL)
+        unknown_key(l, context, place, pair, parent);
+    else if (!is_first(l, pointer, place))
+        file_report(l, "E103", place, AT_KEY, SPAN_LIT("keep one of them"), "\"%s\" is given twice",
+                    key->name);
+    else if (!key->supported)
+        unsupported(l, key, place);
+    else
+        put_member(l, value, key, pointer);
+}
+
+static bool walk_mapping(struct loading *l, yaml_node_t *node, const char *context,
+                         struct span pointer)
+{
+    if (node->type != YAML_MAPPING_NODE)
+        return wrong_kind(l, file_place(l, pointer), node, "a mapping",
+                          strcmp(context, "step") == 0
+                              ? SPAN_LIT("write - do: domain.entity.action")
+                          : strcmp(context, "saga") == 0 ? SPAN_LIT("begin with saga: NAME")
+                                                         : SPAN_NONE);
+    text_raw(&l->normal, SPAN_LIT("{\"at\":"));
+    put_text(l, pointer);
+    remember_members(l, node, pointer);
+    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+         pair < node->data.mapping.pairs.top && !file_full(l); pair++)
+        walk_member(l, pair, context, pointer);
+    text_char(&l->normal, '}');
+    return true;
 }
 
 /* ---- the file ---- */
 
-static void syntax_error(struct loading *l, const yaml_parser_t *parser)
-{
-    struct span message =
-        arena_printf(l->arena, "not YAML: %s%s%s", parser->problem ? parser->problem : "unreadable",
-                     parser->context ? " " : "", parser->context ? parser->context : "");
-    file_report_at(l, "E100", (unsigned)parser->problem_mark.line + 1,
-                   (unsigned)parser->problem_mark.column + 1, 1, SPAN_LIT(""), SPAN_NONE, message);
-}
-
 static bool walk_document(struct loading *l)
 {
     yaml_node_t *root = yaml_document_get_root_node(l->document);
-    size_t nodes = (size_t)(l->document->nodes.top - l->document->nodes.start);
-    if (root == NULL) {
-        file_report_at(l, "E100", 1, 1, 1, SPAN_LIT(""), SPAN_LIT("begin with saga: NAME"),
-                       SPAN_LIT("the file is empty"));
+    if (root == NULL)
         return false;
-    }
-    remember(l, SPAN_LIT(""), NULL, root);
-    if (nodes > CONFIG_YAML_NODES_MAX) {
-        file_report(l, "E108", &l->places[0], AT_VALUE, SPAN_NONE, "more than %d nodes",
-                    CONFIG_YAML_NODES_MAX);
-        return false;
-    }
-    l->seen = ARENA_ARRAY(l->arena, bool, nodes);
-    walk_mapping(l, root, "saga", SPAN_LIT(""));
-    return root->type == YAML_MAPPING_NODE;
+    file_remember(l, SPAN_LIT(""), NULL, root);
+    l->seen =
+        ARENA_ARRAY(l->arena, bool, (size_t)(l->document->nodes.top - l->document->nodes.start));
+    return walk_mapping(l, root, "saga", SPAN_LIT(""));
 }
 
-static void second_document(struct loading *l, yaml_parser_t *parser)
-{
-    yaml_document_t more;
-    if (!yaml_parser_load(parser, &more)) {
-        syntax_error(l, parser);
-        return;
-    }
-    yaml_node_t *root = yaml_document_get_root_node(&more);
-    if (root)
-        file_report_at(l, "E100", (unsigned)root->start_mark.line + 1, 1, 1, SPAN_LIT(""),
-                       SPAN_LIT("write each saga into a file of its own"),
-                       SPAN_LIT("a second document in one file"));
-    yaml_document_delete(&more);
-}
-
+/* A file that the scan let through has a tree, unless an alias in it names nothing. */
 bool file_walk(struct loading *l)
 {
     yaml_parser_t parser;
     yaml_document_t document;
     bool good = false;
     text_init(&l->normal, l->arena);
-    if (l->yaml.len > SAGA_FILE_BYTES_MAX) {
-        file_report_at(l, "E108", 1, 1, 1, SPAN_LIT(""), SPAN_NONE,
-                       SPAN_LIT("the file is longer than 1 MiB"));
+    if (!file_scan(l))
         return false;
-    }
-    if (!yaml_parser_initialize(&parser))
-        return false;
-    yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&parser, (const unsigned char *)l->yaml.ptr, l->yaml.len);
-    if (!yaml_parser_load(&parser, &document)) {
-        syntax_error(l, &parser);
-    } else {
+    file_parser_init(&parser, l->yaml);
+    if (yaml_parser_load(&parser, &document)) {
         l->document = &document;
         good = walk_document(l);
-        if (good)
-            second_document(l, &parser);
         yaml_document_delete(&document);
+        l->document = NULL;
     }
     yaml_parser_delete(&parser);
-    return good;
+    return good && !file_full(l);
 }
