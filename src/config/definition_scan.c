@@ -64,8 +64,12 @@ static void syntax_error(struct loading *l, const yaml_parser_t *parser)
     struct span message =
         arena_printf(l->arena, "not YAML: %s%s%s", problem, parser->context ? " " : "",
                      parser->context ? parser->context : "");
-    file_report_at(l, "E100", (unsigned)parser->problem_mark.line + 1,
-                   (unsigned)parser->problem_mark.column + 1, 1, SPAN_LIT(""),
+    struct position end = file_position_of(l->yaml, l->yaml.len);
+    struct position at = {.line = (unsigned)parser->problem_mark.line + 1,
+                          .column = (unsigned)parser->problem_mark.column + 1};
+    if (at.line > end.line) /* libyaml ends the last line itself */
+        at = end;
+    file_report_at(l, "E100", at.line, at.column, 1, SPAN_LIT(""),
                    span_of(parser->problem ? hint_for(l, parser) : NULL), message);
 }
 

@@ -3,7 +3,7 @@
  * crash, take long, or tell something about a place outside of the source; what parses prints to
  * something that parses and prints the same, and gives the same.
  *
- * With clang a fuzzer; with FUZZ_REPLAY a program that runs the files it is given.
+ * With clang a fuzzer; with replay.c a program that runs the files it is given.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -98,27 +98,3 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     arena_release(&arena);
     return 0;
 }
-
-#ifdef FUZZ_REPLAY
-static int replay(const char *name)
-{
-    static uint8_t data[1 << 20];
-    FILE *file = fopen(name, "rb");
-    if (file == NULL) {
-        perror(name);
-        return 1;
-    }
-    size_t size = fread(data, 1, sizeof data, file);
-    fclose(file);
-    return LLVMFuzzerTestOneInput(data, size);
-}
-
-int main(int argc, char **argv)
-{
-    int bad = 0;
-    for (int i = 1; i < argc; i++)
-        bad |= replay(argv[i]);
-    printf("fuzz_expr: files=%d\n", argc - 1);
-    return bad;
-}
-#endif

@@ -14,6 +14,8 @@
 
 #include "base/json.h"
 
+#define KEPT_BYTES_MAX 4096
+
 int loaded_setup(void **state)
 {
     static struct loaded loaded;
@@ -31,12 +33,29 @@ int loaded_teardown(void **state)
     return 0;
 }
 
+/* With LOADED_KEEP=FOLDER every file that is not large is kept there: seeds for fuzzing. */
+static void keep(struct span yaml)
+{
+    const char *folder = getenv("LOADED_KEEP");
+    char path[300], name[HASH_TEXT_SIZE];
+    if (folder == NULL || yaml.len > KEPT_BYTES_MAX)
+        return;
+    struct hash hash = hash_of(yaml);
+    hash_format(&hash, name);
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fwrite(yaml.ptr, 1, yaml.len, file);
+    fclose(file);
+}
+
 /* From memory of just that length, gone afterwards: a byte too many, or one too late, is seen by
    the address sanitizer. */
 void load_span(struct loaded *loaded, struct span yaml)
 {
     char *exact = malloc(yaml.len ? yaml.len : 1);
     assert_non_null(exact);
+    keep(yaml);
     memcpy(exact, yaml.ptr, yaml.len);
     loaded->yaml = yaml;
     enum err err = config_definition_load((struct span){exact, yaml.len}, 7, &loaded->arena,

@@ -337,6 +337,8 @@ static void what_is_no_yaml_is_told_where_reading_stopped(void **state)
     assert_tells(loaded, "saga: s\n" STEPS "    data: '{a: 1}\n",
                  "5:1 E100 not YAML: found unexpected end of stream while scanning a quoted "
                  "scalar\n");
+    assert_tells(loaded, "saga: s\nsteps",
+                 "2:6 E100 not YAML: could not find expected ':' while scanning a simple key\n");
 }
 
 static void a_backslash_in_double_quotes_is_told_with_the_way_out(void **state)
