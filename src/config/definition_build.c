@@ -2,7 +2,6 @@
  * config/definition_build.c - structs into a definition, and the whole load.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/assert.h"
 #include "base/json.h"

@@ -4,8 +4,6 @@
  * What is right is printed in a normal form (JSON, every scalar a text), which libcyaml reads. What
  * is wrong is told and left out.
  */
-#include <stdlib.h>
-
 #include "config/definition_load.h"
 
 #define LIST_MAX (SAGA_STEPS_MAX + 1) /* steps are the longest */
