@@ -163,7 +163,7 @@ struct file_defaults {
 };
 struct file_step {
     char *at, *do_, *wait, *name, *description, *when, *data, *to, *timeout, *undo, *undo_data;
-    char *undo_timeout, *pivot, *readonly, *optional, *max_parallel;
+    char *undo_timeout, *pivot, *readonly, *optional, *max_parallel, *for_each;
     struct file_retry *retry, *undo_retry;
     struct file_step *parallel, *steps;
     unsigned parallel_count, steps_count;

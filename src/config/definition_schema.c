@@ -74,6 +74,7 @@ static const cyaml_schema_field_t step_fields[] = {
     TEXT("readonly", struct file_step, readonly),
     TEXT("optional", struct file_step, optional),
     TEXT("max_parallel", struct file_step, max_parallel),
+    TEXT("for_each", struct file_step, for_each),
     CYAML_FIELD_MAPPING_PTR("retry", OPTIONAL, struct file_step, retry, retry_fields),
     CYAML_FIELD_MAPPING_PTR("undo_retry", OPTIONAL, struct file_step, undo_retry, retry_fields),
     CYAML_FIELD_SEQUENCE("parallel", OPTIONAL, struct file_step, parallel, &step_entry, 0,

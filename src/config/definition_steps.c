@@ -192,7 +192,8 @@ static void refuse_modifiers(struct building *b, const struct file_step *file,
         {"undo_retry", file->undo_retry, is_do && has_undo},
         {"pivot", file->pivot, is_do},
         {"readonly", file->readonly, is_do},
-        {"max_parallel", file->max_parallel, kind == SAGA_KIND_PARALLEL},
+        {"for_each", file->for_each, is_do || kind == SAGA_KIND_SEQUENCE},
+        {"max_parallel", file->max_parallel, kind == SAGA_KIND_PARALLEL || file->for_each},
     };
     for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
         bool undo = is_do && strncmp(KEYS[i].key, "undo_", 5) == 0;
@@ -241,7 +242,8 @@ static void fill(struct building *b, const struct file_step *file, struct saga_s
         fill_do(b, file, step);
     if (step->kind == SAGA_KIND_WAIT)
         step->wait_ms = file_duration(l, file->at, "wait", file->wait, 0);
-    if (step->kind == SAGA_KIND_PARALLEL)
+    step->for_each = file_expr(l, file->at, "for_each", file->for_each);
+    if (step->kind == SAGA_KIND_PARALLEL || step->for_each)
         step->parallel_max = (uint16_t)file_count(l, file->at, "max_parallel", file->max_parallel,
                                                   PARALLEL_MOST, PARALLEL_MAX);
     step->name = step_name(b, file, step);

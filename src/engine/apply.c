@@ -316,8 +316,7 @@ static void apply_transition(struct batch *batch, struct batch_event *event)
         .saga_id = saga->id,
         .number = transition->next.number,
         .at_ms = transition->next.last_ms,
-        .entry = saga_entry_print(saga->definition, &event->item->event, event->before, transition,
-                                  batch->arena),
+        .entry = saga_entry_print(&event->item->event, event->before, transition, batch->arena),
     };
     transition->next.chain = saga_chain(&event->before->chain, entry.entry);
     memcpy(entry.chain, transition->next.chain.bytes, SAGA_CHAIN_BYTES);

@@ -26,9 +26,11 @@ static struct span labels_of(const struct saga_definition *def, struct arena *ar
     return text_span(&text);
 }
 
-static struct span step_name(const struct saga_definition *def, int16_t step)
+/* The step of the definition, so that lists by step find the elements of a for_each too. */
+static struct span step_name(const struct saga_definition *def, const struct saga_state *state,
+                             int16_t step)
 {
-    return step > SAGA_STEP_ROOT ? def->steps[step].name : SPAN_NONE;
+    return step > SAGA_STEP_ROOT ? saga_def_at(def, state, step)->name : SPAN_NONE;
 }
 
 /* Why it turned back, else why the step that blocks does. */
@@ -49,18 +51,18 @@ static void tell(struct store_saga *row, const struct saga_definition *def,
     struct saga_need need = saga_blocked(def, state);
     struct saga_telling telling = saga_telling(def, state);
     struct saga_progress progress = saga_progress(def, state);
-    row->step = step_name(def, saga_current_step(def, state));
+    row->step = step_name(def, state, saga_current_step(def, state));
     row->error_code = error_code_of(state, &need);
     if (need.reason != SAGA_ATTENTION_NONE) {
         row->attention = span_of(saga_attention_name(need.reason));
-        row->attention_step = step_name(def, need.step);
+        row->attention_step = step_name(def, state, need.step);
         row->attention_since_ms = need.since_ms;
     }
     row->failing_since_ms = telling.failing_since_ms;
     row->unanswered_since_ms = telling.unanswered_since_ms;
     row->overdue_since_ms = telling.overdue_since_ms;
-    row->failing_step = step_name(def, telling.failing_step);
-    row->unanswered_step = step_name(def, telling.unanswered_step);
+    row->failing_step = step_name(def, state, telling.failing_step);
+    row->unanswered_step = step_name(def, state, telling.unanswered_step);
     row->failing_undo = telling.undoing;
     row->no_consumer = telling.no_consumer;
     row->done = progress.done;

@@ -49,7 +49,8 @@ struct span engine_event_type(const struct batch_event *event)
     if (event->item->event.type == SAGA_EVENT_REPLY && transition &&
         transition->step > SAGA_STEP_ROOT) {
         ASSERT(event->saga->definition != NULL);
-        const struct saga_step_def *step = &event->saga->definition->steps[transition->step];
+        const struct saga_step_def *step =
+            saga_def_at(event->saga->definition, &transition->next, transition->step);
         return transition->phase == SAGA_PHASE_UNDO ? step->undo_type : step->type;
     }
     switch (event->item->event.type) {
@@ -97,7 +98,7 @@ void engine_letter_contradiction(struct batch *batch, const struct batch_event *
                                  struct span detail)
 {
     const struct batch_saga *saga = event->saga;
-    struct span step = saga->definition->steps[event->transition->step].name;
+    struct span step = event->transition->next.steps[event->transition->step].label;
     struct id id =
         id_v5(saga->id, arena_printf(batch->arena, "contradiction/%.*s/%s", SPAN_ARG(step),
                                      saga_phase_name(event->transition->phase)));

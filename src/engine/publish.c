@@ -61,7 +61,7 @@ static void count_reply(const struct batch_event *event)
     const struct saga_definition *def = event->saga->definition;
     if (transition->step <= SAGA_STEP_ROOT)
         return;
-    const struct saga_step_def *step = &def->steps[transition->step];
+    const struct saga_step_def *step = saga_def_at(def, &transition->next, transition->step);
     struct span outcome = span_of(saga_outcome_name(event->item->event.reply.outcome));
     struct span labels[] = {def->name, step->name, outcome};
     metric_add(metric_series(METRIC_STEP_ATTEMPTS, labels), 1);
@@ -205,8 +205,8 @@ static void log_event(const struct batch_event *event)
     char line[512];
     if (!log_enabled(LOG_DEBUG_) || event->transition == NULL || event->saga->definition == NULL)
         return;
-    saga_transition_print(line, sizeof(line), event->saga->definition, &event->item->event,
-                          event->before, event->transition);
+    saga_transition_print(line, sizeof(line), &event->item->event, event->before,
+                          event->transition);
     log_debug("saga.transition", "a saga moved on", LOG_ID("saga.id", event->saga->id),
               LOG_TEXT("saga.transition", span_of(line)));
 }

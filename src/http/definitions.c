@@ -296,23 +296,6 @@ void handle_put_definition(struct request *request)
 
 /* ---- POST /v1/expressions:evaluate ---- */
 
-static json_t *context_of_saga(const struct saga_seen *seen, struct arena *arena)
-{
-    json_t *context = json_object(), *steps = json_object(), *value = NULL;
-    (void)arena;
-    if (json_read(seen->state->input, &value, NULL) == ERR_OK)
-        json_object_set(context, "input", value);
-    for (size_t i = 1; i < seen->def->step_count; i++) {
-        struct span output = seen->state->steps[i].output;
-        value = json_null();
-        if (!span_is_none(output) && json_read(output, &value, NULL) != ERR_OK)
-            value = json_null();
-        json_object_setn(steps, seen->def->steps[i].name.ptr, seen->def->steps[i].name.len, value);
-    }
-    json_object_set(context, "steps", steps);
-    return context;
-}
-
 /* An id or SAGA/KEY, as in a path. */
 static void name_saga(struct request *request, struct span name)
 {
@@ -371,7 +354,7 @@ void handle_evaluate(struct request *request)
         name_saga(request, saga_id);
         if (!find_saga(request, &seen))
             return;
-        input.context = context_of_saga(&seen, &request->arena);
+        input.context = saga_context(seen.def, seen.state, &request->arena);
     }
     if (input.context == NULL)
         input.context = json_null();

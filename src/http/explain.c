@@ -32,9 +32,14 @@ static const struct saga_operation *operation(const struct explaining *e)
     return &e->seen.state->steps[e->step].operation[e->phase];
 }
 
+static const struct saga_step_def *step_def(const struct explaining *e)
+{
+    return saga_def_at(e->seen.def, e->seen.state, e->step);
+}
+
 static struct span command_type(const struct explaining *e)
 {
-    const struct saga_step_def *def = &e->seen.def->steps[e->step];
+    const struct saga_step_def *def = step_def(e);
     return e->phase == SAGA_PHASE_UNDO ? def->undo_type : def->type;
 }
 
@@ -61,7 +66,7 @@ static struct span last_failure(struct explaining *e)
 static struct span of_blocked(struct explaining *e)
 {
     struct arena *arena = &e->request->arena;
-    struct span name = e->seen.def->steps[e->step].name;
+    struct span name = e->seen.state->steps[e->step].label;
     struct span failure = last_failure(e);
     switch ((int)e->need.reason) {
     case SAGA_ATTENTION_PIVOT_UNKNOWN:
@@ -91,7 +96,7 @@ static struct span of_step(struct explaining *e)
     const struct saga_operation *op = operation(e);
     enum saga_step_status status = e->seen.state->steps[e->step].status;
     struct span type = command_type(e), failure = last_failure(e);
-    if (e->seen.def->steps[e->step].kind == SAGA_KIND_WAIT)
+    if (step_def(e)->kind == SAGA_KIND_WAIT)
         return arena_printf(arena, "Waits for a time: %.*s left.",
                             SPAN_ARG(duration(e, op->due_ms - e->now_ms)));
     if (status == SAGA_STEP_BACKOFF || status == SAGA_STEP_UNDO_BACKOFF)
@@ -100,7 +105,7 @@ static struct span of_step(struct explaining *e)
                             op->tries, SPAN_ARG(failure));
     if (status == SAGA_STEP_UNDO_WAITING)
         return arena_printf(arena, "Paused before undoing \"%.*s\".",
-                            SPAN_ARG(e->seen.def->steps[e->step].name));
+                            SPAN_ARG(e->seen.state->steps[e->step].label));
     return arena_printf(arena, "Waiting %.*s for a reply to %.*s (try %u).%.*s",
                         SPAN_ARG(duration(e, e->now_ms - op->sent_ms)), SPAN_ARG(type), op->tries,
                         SPAN_ARG(failure));
@@ -113,9 +118,8 @@ static struct span of_ended(struct explaining *e)
     if (state->status == SAGA_STATUS_COMPLETED)
         return arena_printf(arena, "Completed in %.*s.",
                             SPAN_ARG(duration(e, state->ended_ms - state->started_ms)));
-    struct span why = state->cause_step > SAGA_STEP_ROOT
-                          ? e->seen.def->steps[state->cause_step].name
-                          : span_of(saga_cause_name(state->cause));
+    struct span why = state->cause_step > SAGA_STEP_ROOT ? state->steps[state->cause_step].label
+                                                         : span_of(saga_cause_name(state->cause));
     return arena_printf(arena, "Ended %s after %.*s, because of %.*s%s%.*s%s.",
                         saga_status_name(state->status),
                         SPAN_ARG(duration(e, state->ended_ms - state->started_ms)), SPAN_ARG(why),
@@ -150,11 +154,11 @@ static void print_waiting(struct explaining *e, struct text *out)
     text_json_key(out, "waitingFor");
     text_json_open(out, '{');
     print_text(out, "kind",
-               span_of(saga_attention_blocking(e->need.reason)              ? "operator"
-                       : backoff                                            ? "retry"
-                       : e->seen.def->steps[e->step].kind == SAGA_KIND_WAIT ? "timer"
-                                                                            : "reply"));
-    print_text(out, "step", e->seen.def->steps[e->step].name);
+               span_of(saga_attention_blocking(e->need.reason) ? "operator"
+                       : backoff                               ? "retry"
+                       : step_def(e)->kind == SAGA_KIND_WAIT   ? "timer"
+                                                               : "reply"));
+    print_text(out, "step", e->seen.state->steps[e->step].label);
     print_text(out, "phase", span_of(saga_phase_name(e->phase)));
     print_text(out, "eventType", command_type(e));
     print_time(out, "since", op->sent_ms);
@@ -171,8 +175,8 @@ static void print_participant(struct explaining *e, struct text *out)
     text_json_key(out, "participant");
     text_json_open(out, '{');
     print_text(out, "domain", saga_type_domain(command_type(e)));
-    if (outbox_participant_for(e->request->server->options.relay, command_type(e),
-                               e->seen.def->steps[e->step].to, &e->request->arena, &seen)) {
+    if (outbox_participant_for(e->request->server->options.relay, command_type(e), step_def(e)->to,
+                               &e->request->arena, &seen)) {
         print_text(out, "match", seen.match);
         print_time(out, "lastSuccessAt", seen.last_success_ms);
         if (seen.error_rate_5m >= 0)
@@ -239,7 +243,7 @@ static void print_similar(struct explaining *e, struct text *out)
     print_text(out, "query",
                arena_printf(&e->request->arena, "/v1/sagas?saga=%.*s&attention=%s&step=%.*s",
                             SPAN_ARG(e->seen.def->name), saga_attention_name(e->need.reason),
-                            SPAN_ARG(e->seen.def->steps[e->step].name)));
+                            SPAN_ARG(step_def(e)->name)));
     text_json_close(out, '}');
 }
 

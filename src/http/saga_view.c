@@ -68,7 +68,7 @@ void print_attention(struct request *request, struct text *out, const struct sag
     struct saga_need need =
         saga_attention_at(def, state, clock_now_ms(request->server->options.clock), &limits);
     put_attention(out, span_of(saga_attention_name(need.reason)),
-                  need.step > SAGA_STEP_ROOT ? def->steps[need.step].name : SPAN_NONE,
+                  need.step > SAGA_STEP_ROOT ? state->steps[need.step].label : SPAN_NONE,
                   need.since_ms);
 }
 
@@ -153,8 +153,7 @@ void print_saga_row(struct request *request, struct text *out, const struct stor
 
 /* ---- from a state ---- */
 
-static void print_cause(struct text *out, const struct saga_definition *def,
-                        const struct saga_state *state)
+static void print_cause(struct text *out, const struct saga_state *state)
 {
     if (state->cause == SAGA_CAUSE_NONE)
         return;
@@ -164,7 +163,7 @@ static void print_cause(struct text *out, const struct saga_definition *def,
     print_text(out, "code", state->cause_code);
     print_text(out, "message", state->cause_message);
     if (state->cause_step > SAGA_STEP_ROOT)
-        print_text(out, "step", def->steps[state->cause_step].name);
+        print_text(out, "step", state->steps[state->cause_step].label);
     print_text(out, "reason", state->cause_reason);
     text_json_close(out, '}');
 }
@@ -201,7 +200,7 @@ void print_saga(struct request *request, struct text *out, const struct saga_def
         print_bool(out, "cancelRequested", true);
     print_int(out, "revision", (int64_t)state->number);
     if (step > SAGA_STEP_ROOT)
-        print_text(out, "step", def->steps[step].name);
+        print_text(out, "step", state->steps[step].label);
     print_time(out, "startedAt", state->started_ms);
     print_time(out, "updatedAt", state->last_ms);
     print_time(out, "endedAt", state->ended_ms);
@@ -209,7 +208,7 @@ void print_saga(struct request *request, struct text *out, const struct saga_def
         print_int(out, "durationMs", state->ended_ms - state->started_ms);
     print_progress(out, progress.done, progress.total);
     print_attention(request, out, def, state);
-    print_cause(out, def, state);
+    print_cause(out, state);
     text_json_key(out, "input");
     text_json_raw(out, state->input);
     if (state->status == SAGA_STATUS_COMPLETED) {
@@ -224,7 +223,7 @@ void print_saga(struct request *request, struct text *out, const struct saga_def
 
 static const char *kind_name(enum saga_step_kind kind)
 {
-    static const char *const NAMES[] = {"steps", "parallel", "do", "wait"};
+    static const char *const NAMES[] = {"steps", "parallel", "do", "wait", "for_each"};
     return NAMES[kind];
 }
 
@@ -251,12 +250,12 @@ static void print_operation(struct text *out, const struct saga_operation *opera
 static void print_step(struct request *request, struct text *out, const struct saga_definition *def,
                        const struct saga_state *state, int16_t index)
 {
-    const struct saga_step_def *step_def = &def->steps[index];
+    const struct saga_step_def *step_def = saga_def_at(def, state, index);
     const struct saga_step_state *step = &state->steps[index];
     text_json_open(out, '{');
-    print_text(out, "name", step_def->name);
+    print_text(out, "name", step->label);
     print_text(out, "path", step_def->path);
-    print_text(out, "kind", span_of(kind_name(step_def->kind)));
+    print_text(out, "kind", span_of(kind_name(saga_kind_at(def, state, index))));
     print_text(out, "type", step_def->type);
     print_text(out, "undoType", step_def->undo_type);
     if (index == def->pivot)
@@ -280,11 +279,15 @@ static void print_step(struct request *request, struct text *out, const struct s
     }
     print_time(out, "startedAt", step->started_ms);
     print_time(out, "endedAt", step->ended_ms);
-    if (step_def->first_child != SAGA_STEP_NONE) {
+    if (!span_is_none(step->item)) {
+        text_json_key(out, "item");
+        text_json_raw(out, step->item);
+    }
+    if (saga_first_of(def, state, index) != SAGA_STEP_NONE) {
         text_json_key(out, "children");
         text_json_open(out, '[');
-        for (int16_t child = step_def->first_child; child != SAGA_STEP_NONE;
-             child = def->steps[child].next_sibling)
+        for (int16_t child = saga_first_of(def, state, index); child != SAGA_STEP_NONE;
+             child = saga_next_of(def, state, child))
             print_step(request, out, def, state, child);
         text_json_close(out, ']');
     }
@@ -299,8 +302,8 @@ void print_steps(struct request *request, struct text *out, const struct saga_de
         return;
     }
     text_json_open(out, '[');
-    for (int16_t child = def->steps[SAGA_STEP_ROOT].first_child; child != SAGA_STEP_NONE;
-         child = def->steps[child].next_sibling)
+    for (int16_t child = saga_first_of(def, state, SAGA_STEP_ROOT); child != SAGA_STEP_NONE;
+         child = saga_next_of(def, state, child))
         print_step(request, out, def, state, child);
     text_json_close(out, ']');
 }
@@ -318,15 +321,16 @@ void print_allowed(struct request *request, struct text *out, const struct saga_
     for (size_t i = 0; i < count; i++) {
         const char *action = saga_action_name(allowed[i].action);
         if (allowed[i].step > SAGA_STEP_ROOT)
-            text_json_string(out, arena_printf(&request->arena, "steps/%.*s:%s",
-                                               SPAN_ARG(def->steps[allowed[i].step].name), action));
+            text_json_string(out,
+                             arena_printf(&request->arena, "steps/%.*s:%s",
+                                          SPAN_ARG(state->steps[allowed[i].step].label), action));
         else
             text_json_string(out, span_of(action));
     }
     text_json_close(out, ']');
 }
 
-void print_effects(struct text *out, const struct saga_definition *def,
+void print_effects(struct text *out, const struct saga_state *state,
                    const struct saga_effects *effects)
 {
     text_json_open(out, '[');
@@ -335,7 +339,7 @@ void print_effects(struct text *out, const struct saga_definition *def,
         text_json_open(out, '{');
         print_text(out, "type", span_of(saga_effect_type_name(effect->type)));
         if (effect->step > SAGA_STEP_ROOT) {
-            print_text(out, "step", def->steps[effect->step].name);
+            print_text(out, "step", state->steps[effect->step].label);
             print_text(out, "phase", span_of(saga_phase_name(effect->phase)));
         }
         if (!id_is_none(effect->event_id))

@@ -118,7 +118,7 @@ void handle_step(struct request *request)
     struct text out;
     if (!find_saga(request, &seen))
         return;
-    int16_t step = saga_definition_find(seen.def, request->arguments[2]);
+    int16_t step = saga_state_find(seen.state, request->arguments[2]);
     if (step <= SAGA_STEP_ROOT) {
         respond_simple(request, "step-not-found", "the saga has no step of this name");
         return;

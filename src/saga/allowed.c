@@ -29,11 +29,11 @@ size_t saga_allowed_actions(const struct saga_definition *def, const struct saga
     };
     if (saga_status_terminal(state->status))
         return 0;
-    for (int16_t i = SAGA_STEP_ROOT; i < (int16_t)def->step_count; i++) {
+    for (int16_t i = SAGA_STEP_ROOT; i < (int16_t)state->step_count; i++) {
         bool of_saga = i == SAGA_STEP_ROOT;
         if (!of_saga && state->steps[i].status == SAGA_STEP_WAITING)
             continue;
-        event.operator_.step = of_saga ? SPAN_NONE : def->steps[i].name;
+        event.operator_.step = of_saga ? SPAN_NONE : state->steps[i].label;
         for (int a = SAGA_ACTION_CANCEL; a <= SAGA_ACTION_WAIVE && count < SAGA_ALLOWED_MAX; a++) {
             event.operator_.action = (enum saga_action)a;
             if (applies(def, state, &event, arena))

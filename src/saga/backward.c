@@ -13,7 +13,7 @@ static void quiesce_step(struct machine *m, int16_t step)
 {
     struct saga_step_state *state = machine_step(m, step);
     struct saga_operation *operation = &state->operation[SAGA_PHASE_DO];
-    enum saga_step_kind kind = machine_def(m, step)->kind;
+    enum saga_step_kind kind = machine_kind(m, step);
     if (kind == SAGA_KIND_WAIT && state->status == SAGA_STEP_SENT) {
         state->status = SAGA_STEP_SKIPPED;
         state->ended_ms = m->now_ms;
@@ -37,7 +37,7 @@ static void quiesce_step(struct machine *m, int16_t step)
 
 static void quiesce(struct machine *m)
 {
-    for (int16_t i = 1; i < (int16_t)m->def->step_count; i++)
+    for (int16_t i = 1; i < (int16_t)m->state->step_count; i++)
         quiesce_step(m, i);
 }
 
@@ -141,7 +141,7 @@ static bool undo_data(struct machine *m, int16_t step, struct span *out, struct 
         return true;
     }
     machine_eval_error(m);
-    if (!machine_eval(m, def->undo_data, &value, problem))
+    if (!machine_eval(m, step, def->undo_data, &value, problem))
         return false;
     *out = json_write(value, m->arena);
     return true;
@@ -226,8 +226,8 @@ static bool sequence_clean(struct machine *m, int16_t step)
 {
     int16_t children[SAGA_STEPS_MAX];
     size_t count = 0;
-    for (int16_t child = machine_def(m, step)->first_child; child != SAGA_STEP_NONE;
-         child = machine_def(m, child)->next_sibling)
+    for (int16_t child = machine_first(m, step); child != SAGA_STEP_NONE;
+         child = machine_next(m, child))
         children[count++] = child;
     while (count > 0) {
         if (!backward_step(m, children[--count]))
@@ -239,8 +239,8 @@ static bool sequence_clean(struct machine *m, int16_t step)
 static bool parallel_clean(struct machine *m, int16_t step)
 {
     bool clean = true;
-    for (int16_t child = machine_def(m, step)->first_child; child != SAGA_STEP_NONE;
-         child = machine_def(m, child)->next_sibling)
+    for (int16_t child = machine_first(m, step); child != SAGA_STEP_NONE;
+         child = machine_next(m, child))
         clean &= backward_step(m, child);
     return clean;
 }
@@ -251,8 +251,8 @@ static void close_group(struct machine *m, int16_t step)
     struct saga_step_state *state = machine_step(m, step);
     enum saga_step_status status =
         saga_step_open(state->status) ? SAGA_STEP_SKIPPED : state->status;
-    for (int16_t child = machine_def(m, step)->first_child; child != SAGA_STEP_NONE;
-         child = machine_def(m, child)->next_sibling) {
+    for (int16_t child = machine_first(m, step); child != SAGA_STEP_NONE;
+         child = machine_next(m, child)) {
         enum saga_step_status of_child = machine_step(m, child)->status;
         if (of_child == SAGA_STEP_UNDO_WAIVED)
             status = SAGA_STEP_UNDO_WAIVED;
@@ -268,7 +268,7 @@ static void close_group(struct machine *m, int16_t step)
 
 bool backward_step(struct machine *m, int16_t step)
 {
-    enum saga_step_kind kind = machine_def(m, step)->kind;
+    enum saga_step_kind kind = machine_kind(m, step);
     if (kind == SAGA_KIND_DO)
         return leaf_clean(m, step);
     if (kind == SAGA_KIND_WAIT)

@@ -21,7 +21,8 @@ static const char *check_open(const struct saga_definition *def, const struct sa
     const struct saga_step_state *step = &state->steps[i];
     enum saga_step_status status = step->status;
     bool undo = status == SAGA_STEP_UNDO_SENT || status == SAGA_STEP_UNDO_BACKOFF;
-    bool leaf = def->steps[i].kind == SAGA_KIND_DO || def->steps[i].kind == SAGA_KIND_WAIT;
+    enum saga_step_kind kind = saga_kind_at(def, state, (int16_t)i);
+    bool leaf = kind == SAGA_KIND_DO || kind == SAGA_KIND_WAIT;
     bool open = undo || saga_step_open(status);
     if (!open)
         return NULL;
@@ -30,7 +31,7 @@ static const char *check_open(const struct saga_definition *def, const struct sa
     if (leaf && step->operation[undo].due_ms == 0)
         return "I-7: an open step has a time at which it is looked at";
     bool sent = status == SAGA_STEP_SENT || status == SAGA_STEP_UNDO_SENT;
-    if (sent && def->steps[i].kind == SAGA_KIND_DO && step->operation[undo].generation == 0)
+    if (sent && kind == SAGA_KIND_DO && step->operation[undo].generation == 0)
         return "I-6: a step that is sent has a command";
     return NULL;
 }
@@ -52,18 +53,20 @@ static const char *check_direction(const struct saga_definition *def,
         return "I-5: nothing is undone behind the pivot";
     if (status == SAGA_STEP_BACKOFF && state->status == SAGA_STATUS_COMPENSATING)
         return "S-11: nothing is tried again forward after turning back";
-    if (def->steps[i].behind_pivot && !state->committed && status != SAGA_STEP_WAITING)
+    if (saga_def_at(def, state, (int16_t)i)->behind_pivot && !state->committed &&
+        status != SAGA_STEP_WAITING)
         return "S-17: nothing behind the pivot starts before it is passed";
     return NULL;
 }
 
-static const char *check_end(const struct saga_state *state, size_t i)
+static const char *check_end(const struct saga_definition *def, const struct saga_state *state,
+                             size_t i)
 {
     const struct saga_step_state *step = &state->steps[i];
     bool done = step->status == SAGA_STEP_SUCCEEDED || step->status == SAGA_STEP_SKIPPED ||
                 step->passed_over;
     bool clean = step->effect == SAGA_STEP_NO_EFFECT || step->status == SAGA_STEP_UNDONE;
-    if (state->status == SAGA_STATUS_COMPLETED && !done)
+    if (state->status == SAGA_STATUS_COMPLETED && !done && saga_stands(def, state, (int16_t)i))
         return "I-3: completed, but a step is neither succeeded, skipped nor passed over";
     if (state->status == SAGA_STATUS_COMPENSATED && !clean)
         return "I-3: compensated, but an effect is left";
@@ -75,14 +78,15 @@ static bool has_effect_left(const struct saga_definition *def, const struct saga
                             int16_t step)
 {
     const struct saga_step_state *at = &state->steps[step];
-    bool leaf = def->steps[step].kind == SAGA_KIND_DO;
-    if (leaf && !span_is_none(def->steps[step].undo_type) && at->effect != SAGA_STEP_NO_EFFECT &&
-        at->status != SAGA_STEP_UNDONE && at->status != SAGA_STEP_UNDO_WAIVED)
+    bool leaf = saga_kind_at(def, state, step) == SAGA_KIND_DO;
+    if (leaf && !span_is_none(saga_def_at(def, state, step)->undo_type) &&
+        at->effect != SAGA_STEP_NO_EFFECT && at->status != SAGA_STEP_UNDONE &&
+        at->status != SAGA_STEP_UNDO_WAIVED)
         return true;
     if (leaf && saga_step_open(at->status))
         return true;
-    for (int16_t child = def->steps[step].first_child; child != SAGA_STEP_NONE;
-         child = def->steps[child].next_sibling) {
+    for (int16_t child = saga_first_of(def, state, step); child != SAGA_STEP_NONE;
+         child = saga_next_of(def, state, child)) {
         if (has_effect_left(def, state, child))
             return true;
     }
@@ -92,10 +96,10 @@ static bool has_effect_left(const struct saga_definition *def, const struct saga
 static bool undo_begun(const struct saga_definition *def, const struct saga_state *state,
                        int16_t step)
 {
-    if (def->steps[step].kind == SAGA_KIND_DO)
+    if (saga_kind_at(def, state, step) == SAGA_KIND_DO)
         return state->steps[step].operation[SAGA_PHASE_UNDO].generation != 0;
-    for (int16_t child = def->steps[step].first_child; child != SAGA_STEP_NONE;
-         child = def->steps[child].next_sibling) {
+    for (int16_t child = saga_first_of(def, state, step); child != SAGA_STEP_NONE;
+         child = saga_next_of(def, state, child)) {
         if (undo_begun(def, state, child))
             return true;
     }
@@ -106,9 +110,9 @@ static const char *check_order(const struct saga_definition *def, const struct s
                                int16_t group)
 {
     bool begun = false;
-    for (int16_t child = def->steps[group].first_child; child != SAGA_STEP_NONE;
-         child = def->steps[child].next_sibling) {
-        if (begun && def->steps[group].kind == SAGA_KIND_SEQUENCE &&
+    for (int16_t child = saga_first_of(def, state, group); child != SAGA_STEP_NONE;
+         child = saga_next_of(def, state, child)) {
+        if (begun && saga_kind_at(def, state, group) == SAGA_KIND_SEQUENCE &&
             has_effect_left(def, state, child))
             return "I-4: an undo began before what comes after it was undone";
         begun |= undo_begun(def, state, child);
@@ -136,7 +140,7 @@ const char *saga_state_check(const struct saga_definition *def, const struct sag
         if (!broken)
             broken = check_direction(def, state, i);
         if (!broken)
-            broken = check_end(state, i);
+            broken = check_end(def, state, i);
     }
     for (size_t i = 0; i < state->step_count && !broken; i++)
         broken = check_order(def, state, (int16_t)i);

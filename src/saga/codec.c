@@ -17,6 +17,7 @@ struct codec {
     const unsigned char *at, *end;
     const struct saga_definition *def;
     struct arena *arena;
+    uint16_t last_found;
 };
 
 /* ---- one value, either way ---- */
@@ -89,15 +90,29 @@ static void span(struct codec *c, struct span *value)
     c->at += len - 1;
 }
 
-/* Steps are named in the stored form; NONE stands for the saga itself. */
-static void step_name(struct codec *c, int16_t *step)
+/* Steps are written in order, so the next one mostly stands right behind the last. */
+static int16_t find_from(struct codec *c, const struct saga_state *state, struct span label)
 {
-    struct span name = c->writing && *step > SAGA_STEP_ROOT ? c->def->steps[*step].name : SPAN_NONE;
-    span(c, &name);
+    for (size_t i = c->last_found + 1u; i < state->step_count; i++) {
+        if (span_equal(state->steps[i].label, label)) {
+            c->last_found = (uint16_t)i;
+            return (int16_t)i;
+        }
+    }
+    c->last_found = 0;
+    return saga_state_find(state, label);
+}
+
+/* Steps go by their labels in the stored form; NONE stands for the saga itself. */
+static void step_name(struct codec *c, const struct saga_state *state, int16_t *step)
+{
+    struct span label =
+        c->writing && *step > SAGA_STEP_ROOT ? state->steps[*step].label : SPAN_NONE;
+    span(c, &label);
     if (c->writing)
         return;
-    *step = span_is_none(name) ? SAGA_STEP_NONE : saga_definition_find(c->def, name);
-    c->broken |= *step == SAGA_STEP_NONE && !span_is_none(name);
+    *step = span_is_none(label) ? SAGA_STEP_NONE : find_from(c, state, label);
+    c->broken |= *step == SAGA_STEP_NONE && !span_is_none(label);
 }
 
 /* ---- the members ---- */
@@ -143,37 +158,58 @@ static void operation(struct codec *c, struct saga_operation *o)
     span(c, &o->message);
 }
 
-static void step_flags(struct codec *c, struct saga_step_state *s, bool *undo, uint64_t *flags)
+static void step_flags(struct codec *c, struct saga_step_state *s, bool *undo, bool *loop,
+                       uint64_t *flags)
 {
     FLAG(c, *flags, 0, s->passed_over);
     FLAG(c, *flags, 1, s->by_operator);
     FLAG(c, *flags, 2, *undo);
+    FLAG(c, *flags, 3, *loop);
 }
 
-static void step(struct codec *c, struct saga_step_state *s)
+/* A for_each that has begun: its elements come into being, so that the steps behind can be theirs.
+ */
+static void elements(struct codec *c, struct saga_state *state, int16_t index)
 {
+    uint64_t count = state->steps[index].element_count;
+    NUMBER(c, count, SAGA_ELEMENTS_MAX);
+    if (c->writing || c->broken)
+        return;
+    if (saga_kind_at(c->def, state, index) != SAGA_KIND_FOR_EACH ||
+        !saga_state_expand(c->def, state, index, count, c->arena))
+        c->broken = true;
+}
+
+static void step(struct codec *c, struct saga_state *state, int16_t index)
+{
+    struct saga_step_state *s = &state->steps[index];
     uint64_t flags = 0;
     const struct saga_operation *back = &s->operation[SAGA_PHASE_UNDO];
-    bool undo = back->number || back->code.len || back->due_ms;
+    bool undo = back->number || back->code.len || back->due_ms, loop = s->element_count > 0;
     if (c->writing)
-        step_flags(c, s, &undo, &flags);
-    NUMBER(c, flags, 7);
+        step_flags(c, s, &undo, &loop, &flags);
+    NUMBER(c, flags, 15);
     if (!c->writing)
-        step_flags(c, s, &undo, &flags);
+        step_flags(c, s, &undo, &loop, &flags);
     NUMBER(c, s->status, SAGA_STEP_UNDO_WAIVED);
     NUMBER(c, s->effect, SAGA_STEP_CERTAIN_EFFECT);
     TIME(c, s->started_ms);
     TIME(c, s->ended_ms);
     span(c, &s->output);
+    if (s->loop != SAGA_STEP_NONE)
+        span(c, &s->item);
     operation(c, &s->operation[SAGA_PHASE_DO]);
     if (undo)
         operation(c, &s->operation[SAGA_PHASE_UNDO]);
+    if (loop)
+        elements(c, state, index);
 }
 
 static bool stored(const struct saga_step_state *s)
 {
     return s->status != SAGA_STEP_WAITING || s->operation[SAGA_PHASE_DO].generation ||
-           s->operation[SAGA_PHASE_DO].due_ms || s->started_ms || s->by_operator;
+           s->operation[SAGA_PHASE_DO].due_ms || s->started_ms || s->by_operator ||
+           s->loop != SAGA_STEP_NONE;
 }
 
 static void steps(struct codec *c, struct saga_state *state)
@@ -187,11 +223,11 @@ static void steps(struct codec *c, struct saga_state *state)
         while (c->writing && !stored(&state->steps[next]))
             next++;
         int16_t index = next;
-        step_name(c, &index);
+        step_name(c, state, &index);
         if (index == SAGA_STEP_NONE)
             index = SAGA_STEP_ROOT;
         if (!c->broken)
-            step(c, &state->steps[index]);
+            step(c, state, index);
         next = (int16_t)(index + 1);
     }
 }
@@ -232,7 +268,6 @@ static void state(struct codec *c, struct saga_state *s)
     TIME(c, s->running_ms);
     TIME(c, s->ended_ms);
     NUMBER(c, s->cause, SAGA_CAUSE_CLOSE);
-    step_name(c, &s->cause_step);
     span(c, &s->cause_code);
     span(c, &s->cause_message);
     span(c, &s->cause_reason);
@@ -243,6 +278,7 @@ static void state(struct codec *c, struct saga_state *s)
     span(c, &s->input);
     span(c, &s->output);
     steps(c, s);
+    step_name(c, s, &s->cause_step); /* may be an element: it is there by now */
 }
 
 struct span saga_state_encode(const struct saga_definition *def, const struct saga_state *in,

@@ -109,12 +109,29 @@ static void set_paths(struct definition_check *check)
     }
 }
 
+/* Children stand behind their parents, so from the end each count is complete when it is added. */
+static void set_subtrees(struct definition_check *check)
+{
+    for (size_t i = check->def->step_count; i-- > 0;) {
+        struct saga_step_def *step = &check->steps[i];
+        step->subtree++;
+        if (step->parent != SAGA_STEP_NONE)
+            check->steps[step->parent].subtree =
+                (uint16_t)(check->steps[step->parent].subtree + step->subtree);
+    }
+    for (size_t i = 1; i < check->def->step_count; i++) {
+        const struct saga_step_def *parent = &check->steps[check->steps[i].parent];
+        check->steps[i].in_loop = parent->in_loop || parent->for_each;
+    }
+}
+
 /* The one convenience: a last step that says nothing of what it is, where a pivot may stand. */
 static bool implied_pivot(const struct definition_check *check, int16_t last)
 {
     const struct saga_step_def *step = &check->steps[last];
-    return last > SAGA_STEP_ROOT && step->kind == SAGA_KIND_DO && span_is_none(step->undo_type) &&
-           !step->readonly && !step->undo_none && definition_pivot_may_stand(check->steps, last);
+    return last > SAGA_STEP_ROOT && step->kind == SAGA_KIND_DO && !step->for_each &&
+           span_is_none(step->undo_type) && !step->readonly && !step->undo_none &&
+           definition_pivot_may_stand(check->steps, last);
 }
 
 static void set_pivot(struct definition_check *check)
@@ -153,6 +170,7 @@ bool saga_definition_finish(struct saga_definition *def, struct saga_step_def *s
     def->steps = steps;
     check.kept = ARENA_ARRAY(arena, struct saga_kept_path *, def->step_count);
     set_paths(&check);
+    set_subtrees(&check);
     set_pivot(&check);
     set_behind(&check, attempts_given);
     definition_check_steps(&check);

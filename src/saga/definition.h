@@ -20,10 +20,11 @@
 #include "base/span.h"
 #include "expr/expr.h"
 
-#define SAGA_STEPS_MAX      200 /* without the root */
-#define SAGA_NESTING_MAX    4   /* groups in groups */
-#define SAGA_NAME_BYTES_MAX 63  /* of a saga or step name */
-#define SAGA_TYPE_BYTES_MAX 200 /* of an event type */
+#define SAGA_STEPS_MAX      200  /* without the root */
+#define SAGA_ELEMENTS_MAX   1000 /* of one for_each */
+#define SAGA_NESTING_MAX    4    /* groups in groups */
+#define SAGA_NAME_BYTES_MAX 63   /* of a saga or step name */
+#define SAGA_TYPE_BYTES_MAX 200  /* of an event type */
 #define SAGA_FIELDS_MAX     100
 #define SAGA_LABELS_MAX     32
 #define SAGA_CODES_MAX      32 /* in one `only` or `except` */
@@ -40,6 +41,7 @@ enum saga_step_kind {
     SAGA_KIND_PARALLEL,
     SAGA_KIND_DO,
     SAGA_KIND_WAIT,
+    SAGA_KIND_FOR_EACH, /* of a running saga: a step with `for_each`, around its elements */
 };
 
 enum saga_backoff { SAGA_BACKOFF_EXPONENTIAL = 0, SAGA_BACKOFF_LINEAR, SAGA_BACKOFF_FIXED };
@@ -90,6 +92,10 @@ struct saga_step_def {
     int16_t parent, first_child, next_sibling; /* indexes, or SAGA_STEP_NONE */
     uint16_t line;                             /* in the file, for messages */
 
+    uint16_t subtree; /* how many steps: this one and all below it, which stand right behind it */
+    bool in_loop;     /* stands below a step with for_each: runs once an element */
+
+    const struct expr *for_each;  /* NULL: runs once */
     const struct expr *when;      /* NULL: true */
     const struct expr *data;      /* NULL: the whole input */
     const struct expr *undo_data; /* NULL: {input, output} */
@@ -99,7 +105,7 @@ struct saga_step_def {
     int64_t timeout_ms, undo_timeout_ms;
     int64_t wait_ms; /* SAGA_KIND_WAIT */
     struct saga_retry retry, undo_retry;
-    uint16_t parallel_max; /* SAGA_KIND_PARALLEL */
+    uint16_t parallel_max; /* SAGA_KIND_PARALLEL, for_each */
 
     bool readonly;  /* `readonly: true` */
     bool undo_none; /* `undo: none`: the effect may stand; treated as readonly (S: kinds) */

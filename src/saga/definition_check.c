@@ -9,7 +9,7 @@
 static int16_t against_pivot(const struct saga_step_def *steps, int16_t step)
 {
     for (int16_t at = step; at > SAGA_STEP_ROOT; at = steps[at].parent) {
-        if (steps[at].optional || steps[at].kind == SAGA_KIND_PARALLEL)
+        if (steps[at].optional || steps[at].kind == SAGA_KIND_PARALLEL || steps[at].for_each)
             return at;
     }
     return SAGA_STEP_NONE;
@@ -26,7 +26,11 @@ static void check_pivot_place(struct definition_check *check, int16_t step)
     int16_t at = against_pivot(check->steps, step);
     if (at == SAGA_STEP_NONE)
         return;
-    if (check->steps[at].kind == SAGA_KIND_PARALLEL)
+    if (check->steps[at].for_each)
+        definition_report(check, DEFINITION_PROBLEM("E205", step, "pivot"),
+                          "the pivot \"%.*s\" would run once for each element of \"%.*s\"",
+                          SPAN_ARG(name), SPAN_ARG(check->steps[at].name));
+    else if (check->steps[at].kind == SAGA_KIND_PARALLEL)
         definition_report(check, DEFINITION_PROBLEM("E205", step, "pivot"),
                           "the pivot \"%.*s\" stands inside the parallel group \"%.*s\"",
                           SPAN_ARG(name), SPAN_ARG(check->steps[at].name));

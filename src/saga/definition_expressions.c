@@ -51,6 +51,34 @@ static int16_t common_parent(const struct saga_step_def *steps, int16_t a, int16
     return SAGA_STEP_ROOT;
 }
 
+/* The for_each that `step` runs in, itself not counted; SAGA_STEP_NONE. */
+static int16_t loop_around(const struct saga_step_def *steps, int16_t step)
+{
+    int16_t at = steps[step].parent;
+    while (at != SAGA_STEP_NONE && !steps[at].for_each)
+        at = steps[at].parent;
+    return at;
+}
+
+/* `when` and the list of a for_each are evaluated before there is an element. */
+static int16_t loop_seen(const struct place *place)
+{
+    const struct saga_step_def *steps = place->check->steps;
+    bool of_element = strcmp(place->key, "when") != 0 && strcmp(place->key, "for_each") != 0;
+    if (steps[place->step].for_each && of_element)
+        return place->step;
+    return loop_around(steps, place->step);
+}
+
+/* Whether the expression here sees what happens inside an element of `loop`. */
+static bool sees_inside(const struct place *place, int16_t loop)
+{
+    int16_t seen = loop_seen(place);
+    while (seen != SAGA_STEP_NONE && seen != loop)
+        seen = loop_around(place->check->steps, seen);
+    return seen == loop;
+}
+
 /* Whether `other` has ended for good whenever the expression here is evaluated. */
 static bool stands_before(const struct place *place, int16_t other)
 {
@@ -146,9 +174,20 @@ static void keep_path(struct definition_check *check, int16_t step,
     def->kept_count = count;
 }
 
+/* The list of a for_each shows all that its elements gave. */
+static void keep_elements(struct definition_check *check, int16_t loop)
+{
+    for (int16_t i = 0; i < check->steps[loop].subtree; i++)
+        keep_all(check, (size_t)(loop + i));
+}
+
 static void keep(struct definition_check *check, int16_t step, const struct expr_path *path)
 {
     struct saga_kept_path kept = {.count = 0};
+    if (check->steps[step].for_each) {
+        keep_elements(check, step);
+        return;
+    }
     if (check->steps[step].keep_all)
         return;
     if (path->count <= 2) {
@@ -224,6 +263,15 @@ static void not_before(const struct place *place, const struct expr_path *path, 
                           SPAN_ARG(path->parts[1]), SPAN_ARG(name));
 }
 
+static void inside_loop(const struct place *place, const struct expr_path *path, int16_t loop)
+{
+    struct saga_problem problem = problem_at(place, "E132", path, 1);
+    struct span name = place->check->steps[loop].name;
+    snprintf(problem.hint, sizeof problem.hint, "the list of all is .steps.%.*s", SPAN_ARG(name));
+    definition_report(place->check, problem, ".steps.%.*s - runs once for each element of \"%.*s\"",
+                      SPAN_ARG(path->parts[1]), SPAN_ARG(name));
+}
+
 static void check_null(const struct place *place, const struct expr_path *path, int16_t other)
 {
     int16_t why = other == place->step ? SAGA_STEP_NONE : may_be_null(place, other);
@@ -246,9 +294,12 @@ static void check_steps(const struct place *place, const struct expr_path *path)
         return;
     }
     int16_t other = saga_definition_find(check->def, path->parts[1]);
+    int16_t loop = other == SAGA_STEP_NONE ? SAGA_STEP_NONE : loop_around(check->steps, other);
     if (other == SAGA_STEP_NONE) {
         unknown_step(place, path);
-    } else if (check->steps[other].kind != SAGA_KIND_DO) {
+    } else if (loop != SAGA_STEP_NONE && !sees_inside(place, loop)) {
+        inside_loop(place, path, loop);
+    } else if (check->steps[other].kind != SAGA_KIND_DO && !check->steps[other].for_each) {
         definition_report(check, problem_at(place, "E131", path, 1),
                           ".steps.%.*s - a %s has no output", SPAN_ARG(path->parts[1]),
                           definition_is_group(&check->steps[other]) ? "group" : "wait");
@@ -288,9 +339,11 @@ static void unknown_root(const struct place *place, const struct expr_path *path
     suggest_offer(&suggest, SPAN_LIT("steps"));
     suggest_offer(&suggest, SPAN_LIT("saga"));
     hint(&problem, ".", &suggest);
-    definition_report(place->check, problem,
-                      ".%.*s - expressions see .input, .steps and .saga, undo_data also .error",
-                      SPAN_ARG(path->parts[0]));
+    definition_report(
+        place->check, problem,
+        ".%.*s - expressions see .input, .steps and .saga, inside a for_each .item and "
+        ".index, undo_data also .error",
+        SPAN_ARG(path->parts[0]));
 }
 
 static void on_path(void *ctx, const struct expr_path *path)
@@ -308,6 +361,9 @@ static void on_path(void *ctx, const struct expr_path *path)
         check_steps(place, path);
     } else if (span_is(path->parts[0], "saga")) {
         check_saga(place, path);
+    } else if (span_is(path->parts[0], "item") || span_is(path->parts[0], "index")) {
+        if (loop_seen(place) == SAGA_STEP_NONE)
+            unknown_root(place, path);
     } else if (!place->is_undo || !span_is(path->parts[0], "error")) {
         unknown_root(place, path);
     }
@@ -328,6 +384,7 @@ static void check_expression(struct definition_check *check, const struct expr *
 static void check_step(struct definition_check *check, int16_t step)
 {
     struct saga_step_def *def = &check->steps[step];
+    check_expression(check, def->for_each, step, "for_each");
     check_expression(check, def->when, step, "when");
     check_expression(check, def->data, step, "data");
     check_expression(check, def->undo_data, step, "undo_data");

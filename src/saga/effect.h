@@ -52,8 +52,6 @@ struct saga_effect {
     const struct saga_command *command; /* SEND */
 };
 
-#define SAGA_EFFECTS_MAX (4 * SAGA_STEPS_MAX)
-
 struct saga_effects {
     struct saga_effect *items; /* in the call's arena; order matters */
     size_t count;

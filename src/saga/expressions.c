@@ -1,7 +1,7 @@
 /*
  * saga/expressions.c - what expressions of a definition see, and what is kept for them.
  *
- *   .input  .steps.NAME  .saga  and in undo_data .error
+ *   .input  .steps.NAME  .saga  in a for_each .item and .index, in undo_data .error
  */
 #include "base/assert.h"
 #include "base/clock.h"
@@ -26,18 +26,65 @@ static bool output_shows(const struct saga_step_state *step)
     return !span_is_none(step->output) && (!step->passed_over || step->status == SAGA_STEP_SKIPPED);
 }
 
-static json_t *steps_context(const struct machine *m)
+/* ---- outputs ---- */
+
+static void put_output(struct machine *m, struct text *text, int16_t step);
+
+/* Those of all steps below that have one, each by its name. */
+static void put_named(struct machine *m, struct text *text, int16_t group)
 {
-    json_t *steps = json_object();
-    for (size_t i = 1; i < m->def->step_count; i++) {
-        const struct saga_step_state *step = &m->state->steps[i];
-        json_object_setn_new(steps, m->def->steps[i].name.ptr, m->def->steps[i].name.len,
-                             output_shows(step) ? parsed(step->output) : json_null());
+    for (int16_t child = machine_first(m, group); child != SAGA_STEP_NONE;
+         child = machine_next(m, child)) {
+        enum saga_step_kind kind = machine_kind(m, child);
+        if (kind == SAGA_KIND_DO || kind == SAGA_KIND_FOR_EACH) {
+            text_json_key(text, machine_def(m, child)->name.ptr);
+            put_output(m, text, child);
+        } else if (kind != SAGA_KIND_WAIT) {
+            put_named(m, text, child);
+        }
     }
-    return steps;
 }
 
-static json_t *saga_context(const struct machine *m)
+static void put_list(struct machine *m, struct text *text, int16_t loop)
+{
+    text_json_open(text, '[');
+    for (int16_t element = machine_first(m, loop); element != SAGA_STEP_NONE;
+         element = machine_next(m, element))
+        put_output(m, text, element);
+    text_json_close(text, ']');
+}
+
+static void put_output(struct machine *m, struct text *text, int16_t step)
+{
+    const struct saga_step_state *state = machine_step(m, step);
+    enum saga_step_kind kind = machine_kind(m, step);
+    bool ran = state->status != SAGA_STEP_WAITING && state->status != SAGA_STEP_SKIPPED;
+    if (kind == SAGA_KIND_DO) {
+        text_json_raw(text, output_shows(state) ? state->output : SPAN_NONE);
+    } else if (!ran || state->passed_over) {
+        text_json_raw(text, SPAN_NONE);
+    } else if (kind == SAGA_KIND_FOR_EACH) {
+        put_list(m, text, step);
+    } else {
+        text_json_open(text, '{');
+        put_named(m, text, step);
+        text_json_close(text, '}');
+    }
+}
+
+struct span machine_outputs(struct machine *m, int16_t group)
+{
+    struct text text;
+    text_init(&text, m->arena);
+    text_json_open(&text, '{');
+    put_named(m, &text, group);
+    text_json_close(&text, '}');
+    return text_span(&text);
+}
+
+/* ---- the context ---- */
+
+static json_t *about_saga(const struct machine *m)
 {
     char id[ID_TEXT_SIZE], started[TIME_TEXT_SIZE];
     const struct saga_state *state = m->state;
@@ -58,10 +105,51 @@ static json_t *context(struct machine *m)
     if (m->context == NULL) {
         m->context = json_object();
         json_object_set_new(m->context, "input", parsed(m->state->input));
-        json_object_set_new(m->context, "steps", steps_context(m));
-        json_object_set_new(m->context, "saga", saga_context(m));
+        json_object_set_new(m->context, "steps", parsed(machine_outputs(m, SAGA_STEP_ROOT)));
+        json_object_set_new(m->context, "saga", about_saga(m));
     }
     return m->context;
+}
+
+json_t *saga_context(const struct saga_definition *def, const struct saga_state *state,
+                     struct arena *arena)
+{
+    struct saga_state copy = *state;
+    struct machine m = {.def = def, .state = &copy, .arena = arena};
+    struct arena *outer = json_use(arena);
+    json_t *seen = context(&m);
+    json_use(outer);
+    return seen;
+}
+
+/* From the outermost element inwards: what is in it hides what has the same name around it. */
+static void look_inside(struct machine *m, int16_t element, json_t *steps)
+{
+    const struct saga_step_state *state = machine_step(m, element);
+    int16_t around = saga_element_of(m->def, m->state, state->loop);
+    if (around != SAGA_STEP_NONE)
+        look_inside(m, around, steps);
+    if (machine_kind(m, element) == SAGA_KIND_DO) {
+        struct span name = machine_def(m, element)->name;
+        json_object_setn_new(steps, name.ptr, name.len,
+                             output_shows(state) ? parsed(state->output) : json_null());
+        return;
+    }
+    json_object_update(steps, parsed(machine_outputs(m, element)));
+}
+
+static json_t *context_at(struct machine *m, int16_t step)
+{
+    int16_t element = saga_element_of(m->def, m->state, step);
+    if (element == SAGA_STEP_NONE)
+        return context(m);
+    json_t *inside = json_copy(context(m));
+    json_t *steps = json_copy(json_object_get(inside, "steps"));
+    look_inside(m, element, steps);
+    json_object_set_new(inside, "steps", steps);
+    json_object_set_new(inside, "item", parsed(machine_step(m, element)->item));
+    json_object_set_new(inside, "index", json_integer(machine_step(m, element)->element));
+    return inside;
 }
 
 void machine_eval_error(struct machine *m)
@@ -87,10 +175,11 @@ void machine_eval_forget(struct machine *m)
     m->context = NULL;
 }
 
-bool machine_eval(struct machine *m, const struct expr *expr, json_t **out, struct span *problem)
+bool machine_eval(struct machine *m, int16_t step, const struct expr *expr, json_t **out,
+                  struct span *problem)
 {
     struct expr_problem why;
-    struct expr_input input = {.context = context(m), .now_ms = m->now_ms};
+    struct expr_input input = {.context = context_at(m, step), .now_ms = m->now_ms};
     if (expr_eval(expr, &input, out, &why) == ERR_OK)
         return true;
     *problem = arena_copy(m->arena, span_of(why.message));

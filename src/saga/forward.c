@@ -51,25 +51,37 @@ static void skip(struct machine *m, int16_t step)
 
 /* ---- failures ---- */
 
+/* `optional` and `when` are said of a for_each as a whole, not of its elements. */
+static bool is_element(const struct machine *m, int16_t step)
+{
+    return machine_step(m, step)->loop != SAGA_STEP_NONE;
+}
+
 static int16_t nearest_optional(const struct machine *m, int16_t step)
 {
-    while (step > SAGA_STEP_ROOT && !machine_def(m, step)->optional)
-        step = machine_def(m, step)->parent;
+    while (step > SAGA_STEP_ROOT && (!machine_def(m, step)->optional || is_element(m, step)))
+        step = saga_parent_of(m->def, m->state, step);
     return step;
 }
 
-/* A branch of an optional group failed: what is left of it is skipped, up to the group (S-27). */
+static void skip_siblings_behind(struct machine *m, int16_t step)
+{
+    for (int16_t next = machine_next(m, step); next != SAGA_STEP_NONE; next = machine_next(m, next))
+        skip_subtree(m, next);
+}
+
+/* A branch of an optional group failed: what is left of it is skipped, up to the group (S-27); of
+   a for_each no further element is started (S-26). */
 static void fail_branch(struct machine *m, int16_t step, int16_t optional)
 {
     while (step != optional) {
-        int16_t parent = machine_def(m, step)->parent;
-        struct saga_step_state *group = machine_step(m, parent);
-        group->passed_over = true;
-        if (machine_def(m, parent)->kind == SAGA_KIND_PARALLEL)
+        int16_t parent = saga_parent_of(m->def, m->state, step);
+        enum saga_step_kind kind = machine_kind(m, parent);
+        machine_step(m, parent)->passed_over = true;
+        if (kind != SAGA_KIND_PARALLEL)
+            skip_siblings_behind(m, step);
+        if (kind != SAGA_KIND_SEQUENCE)
             return;
-        for (int16_t next = machine_def(m, step)->next_sibling; next != SAGA_STEP_NONE;
-             next = machine_def(m, next)->next_sibling)
-            skip_subtree(m, next);
         close_step(m, parent, SAGA_STEP_REJECTED);
         step = parent;
     }
@@ -135,7 +147,7 @@ static void begin_do(struct machine *m, int16_t step)
         machine_operation(m, step, SAGA_PHASE_DO)->data_is_input = true;
         start_step(m, step);
         operation_send(m, step, SAGA_PHASE_DO);
-    } else if (machine_eval(m, def->data, &value, &problem)) {
+    } else if (machine_eval(m, step, def->data, &value, &problem)) {
         forward_send_data(m, step, json_write(value, m->arena));
     } else {
         forward_expression_failed(m, step, problem);
@@ -156,9 +168,9 @@ static bool wanted(struct machine *m, int16_t step)
     const struct saga_step_def *def = machine_def(m, step);
     json_t *value = NULL;
     struct span problem = SPAN_LIT("`when` gives neither true nor false");
-    if (def->when == NULL)
+    if (def->when == NULL || is_element(m, step))
         return true;
-    if (!machine_eval(m, def->when, &value, &problem) || !json_is_boolean(value)) {
+    if (!machine_eval(m, step, def->when, &value, &problem) || !json_is_boolean(value)) {
         forward_expression_failed(m, step, problem);
         return false;
     }
@@ -167,15 +179,51 @@ static bool wanted(struct machine *m, int16_t step)
     return json_is_true(value);
 }
 
+/* The list, evaluated once; NULL: it fails, and what becomes of the step is decided. */
+static const json_t *list_of(struct machine *m, int16_t step)
+{
+    json_t *list;
+    struct span problem;
+    if (!machine_eval(m, step, machine_def(m, step)->for_each, &list, &problem)) {
+        forward_expression_failed(m, step, problem);
+    } else if (!json_is_array(list)) {
+        forward_expression_failed(m, step, SPAN_LIT("`for_each` gives no list"));
+    } else if (!saga_state_expand(m->def, m->state, step, json_array_size(list), m->arena)) {
+        problem = arena_printf(m->arena, "`for_each` gives %zu elements; at most %d",
+                               json_array_size(list), SAGA_ELEMENTS_MAX);
+        forward_expression_failed(m, step, problem);
+    } else {
+        return list;
+    }
+    return NULL;
+}
+
+static void begin_group(struct machine *m, int16_t step)
+{
+    start_step(m, step);
+    machine_step(m, step)->status = SAGA_STEP_SENT;
+}
+
+static void begin_for_each(struct machine *m, int16_t step)
+{
+    const json_t *list = list_of(m, step);
+    if (list == NULL)
+        return;
+    begin_group(m, step);
+    size_t i = 0;
+    for (int16_t element = machine_first(m, step); element != SAGA_STEP_NONE;
+         element = machine_next(m, element))
+        machine_step(m, element)->item = json_write(json_array_get(list, i++), m->arena);
+}
+
 static void begin(struct machine *m, int16_t step)
 {
     if (!wanted(m, step))
         return;
-    switch (machine_def(m, step)->kind) {
+    switch (machine_kind(m, step)) {
     case SAGA_KIND_SEQUENCE:
     case SAGA_KIND_PARALLEL:
-        start_step(m, step);
-        machine_step(m, step)->status = SAGA_STEP_SENT;
+        begin_group(m, step);
         break;
     case SAGA_KIND_DO:
         begin_do(m, step);
@@ -183,29 +231,46 @@ static void begin(struct machine *m, int16_t step)
     case SAGA_KIND_WAIT:
         begin_wait(m, step);
         break;
+    case SAGA_KIND_FOR_EACH:
+        begin_for_each(m, step);
+        break;
     }
 }
 
-/* ---- walking the tree ---- */
+/* ---- walking the tree; a for_each that begins moves the steps in memory ---- */
 
 static bool sequence_done(struct machine *m, int16_t step)
 {
-    for (int16_t child = machine_def(m, step)->first_child; child != SAGA_STEP_NONE;
-         child = machine_def(m, child)->next_sibling) {
+    for (int16_t child = machine_first(m, step); child != SAGA_STEP_NONE;
+         child = machine_next(m, child)) {
         if (!forward_step(m, child))
             return false;
     }
     return true;
 }
 
-static bool parallel_done(struct machine *m, int16_t step)
+/* A failed element keeps the waiting ones from starting (S-26): behind the pivot a person must act.
+ */
+static bool stopped(const struct machine *m, int16_t loop)
+{
+    for (int16_t child = machine_first(m, loop); child != SAGA_STEP_NONE;
+         child = machine_next(m, child)) {
+        const struct saga_step_state *state = machine_step(m, child);
+        if ((state->status == SAGA_STEP_REJECTED || state->status == SAGA_STEP_IN_DOUBT) &&
+            !state->passed_over)
+            return true;
+    }
+    return false;
+}
+
+static bool side_by_side_done(struct machine *m, int16_t step)
 {
     unsigned open = 0;
-    bool done = true;
-    for (int16_t child = machine_def(m, step)->first_child; child != SAGA_STEP_NONE;
-         child = machine_def(m, child)->next_sibling) {
+    bool done = true, loop = machine_kind(m, step) == SAGA_KIND_FOR_EACH;
+    for (int16_t child = machine_first(m, step); child != SAGA_STEP_NONE;
+         child = machine_next(m, child)) {
         bool waiting = machine_step(m, child)->status == SAGA_STEP_WAITING;
-        if (waiting && open >= machine_def(m, step)->parallel_max) {
+        if (waiting && (open >= machine_def(m, step)->parallel_max || (loop && stopped(m, step)))) {
             done = false;
             break;
         }
@@ -219,29 +284,31 @@ static bool parallel_done(struct machine *m, int16_t step)
 
 static bool group_done(struct machine *m, int16_t step)
 {
-    struct saga_step_state *state = machine_step(m, step);
-    bool sequence = machine_def(m, step)->kind == SAGA_KIND_SEQUENCE;
-    if (!(sequence ? sequence_done(m, step) : parallel_done(m, step)))
+    bool sequence = machine_kind(m, step) == SAGA_KIND_SEQUENCE;
+    if (!(sequence ? sequence_done(m, step) : side_by_side_done(m, step)))
         return false;
-    if (state->status != SAGA_STEP_SENT)
+    bool passed_over = machine_step(m, step)->passed_over;
+    if (machine_step(m, step)->status != SAGA_STEP_SENT)
         return true;
-    close_step(m, step, state->passed_over ? SAGA_STEP_REJECTED : SAGA_STEP_SUCCEEDED);
-    if (state->passed_over)
+    close_step(m, step, passed_over ? SAGA_STEP_REJECTED : SAGA_STEP_SUCCEEDED);
+    if (passed_over)
         fail_branch(m, step, nearest_optional(m, step));
+    else
+        machine_eval_forget(m);
     return true;
 }
 
 static bool is_group(const struct machine *m, int16_t step)
 {
-    enum saga_step_kind kind = machine_def(m, step)->kind;
-    return kind == SAGA_KIND_SEQUENCE || kind == SAGA_KIND_PARALLEL;
+    enum saga_step_kind kind = machine_kind(m, step);
+    return kind != SAGA_KIND_DO && kind != SAGA_KIND_WAIT;
 }
 
 bool forward_step(struct machine *m, int16_t step)
 {
-    struct saga_step_state *state = machine_step(m, step);
-    if (state->status == SAGA_STEP_WAITING && may_start(m))
+    if (machine_step(m, step)->status == SAGA_STEP_WAITING && may_start(m))
         begin(m, step);
+    const struct saga_step_state *state = machine_step(m, step);
     if (m->state->status != SAGA_STATUS_RUNNING)
         return false;
     if (state->status == SAGA_STEP_SENT && is_group(m, step))
@@ -253,30 +320,13 @@ bool forward_step(struct machine *m, int16_t step)
 
 /* ---- the end ---- */
 
-static struct span outputs_of_steps(struct machine *m)
-{
-    struct text text;
-    text_init(&text, m->arena);
-    text_json_open(&text, '{');
-    for (size_t i = 1; i < m->def->step_count; i++) {
-        const struct saga_step_state *step = &m->state->steps[i];
-        if (m->def->steps[i].kind != SAGA_KIND_DO)
-            continue;
-        text_json_key(&text, m->def->steps[i].name.ptr);
-        text_json_raw(&text, step->passed_over && step->status != SAGA_STEP_SKIPPED ? SPAN_NONE
-                                                                                    : step->output);
-    }
-    text_json_close(&text, '}');
-    return text_span(&text);
-}
-
 void forward_complete(struct machine *m)
 {
     json_t *value;
     struct span problem;
     if (m->def->output == NULL)
-        m->state->output = outputs_of_steps(m);
-    else if (machine_eval(m, m->def->output, &value, &problem))
+        m->state->output = machine_outputs(m, SAGA_STEP_ROOT);
+    else if (machine_eval(m, SAGA_STEP_ROOT, m->def->output, &value, &problem))
         m->state->output = json_write(value, m->arena);
     else
         machine_note(m, arena_printf(m->arena, "output: %.*s", SPAN_ARG(problem)));

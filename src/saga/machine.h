@@ -45,12 +45,27 @@ enum machine_row machine_row(const struct machine *m, struct id event_id);
 
 static inline const struct saga_step_def *machine_def(const struct machine *m, int16_t step)
 {
-    return &m->def->steps[step];
+    return saga_def_at(m->def, m->state, step);
 }
 
 static inline struct saga_step_state *machine_step(const struct machine *m, int16_t step)
 {
     return &m->state->steps[step];
+}
+
+static inline enum saga_step_kind machine_kind(const struct machine *m, int16_t step)
+{
+    return saga_kind_at(m->def, m->state, step);
+}
+
+static inline int16_t machine_first(const struct machine *m, int16_t step)
+{
+    return saga_first_of(m->def, m->state, step);
+}
+
+static inline int16_t machine_next(const struct machine *m, int16_t step)
+{
+    return saga_next_of(m->def, m->state, step);
 }
 
 static inline struct saga_operation *machine_operation(const struct machine *m, int16_t step,
@@ -61,9 +76,9 @@ static inline struct saga_operation *machine_operation(const struct machine *m, 
 
 /* ---- operation.c ---- */
 
-/* The idempotency key of an operation: {saga}/{step}/{phase}[/{number}]. */
-struct span operation_key(const struct saga_definition *def, struct id saga_id, int16_t step,
-                          enum saga_phase phase, uint16_t number, struct arena *arena);
+/* The idempotency key of an operation: {saga}/{step}[/{element}]/{phase}[/{number}]. */
+struct span operation_key(const struct saga_state *state, int16_t step, enum saga_phase phase,
+                          uint16_t number, struct arena *arena);
 struct id operation_event_id(struct span key, uint32_t generation);
 /* Commit a try: a new generation, or the same command again after an unknown one (S-6). */
 void operation_send(struct machine *m, int16_t step, enum saga_phase phase);
@@ -113,8 +128,12 @@ void backward_waive(struct machine *m, int16_t step);
 
 /* ---- expressions.c ---- */
 
-/* False with a sentence in `problem` if it fails. */
-bool machine_eval(struct machine *m, const struct expr *expr, json_t **out, struct span *problem);
+/* As the step sees it: in an element with its .item and .index, and the steps beside it. False with
+   a sentence in `problem` if it fails. */
+bool machine_eval(struct machine *m, int16_t step, const struct expr *expr, json_t **out,
+                  struct span *problem);
+/* The outputs of all steps below, by name; of a for_each a list. */
+struct span machine_outputs(struct machine *m, int16_t group);
 void machine_eval_forget(struct machine *m); /* an output changed */
 struct span machine_kept_output(struct machine *m, int16_t step, struct span data);
 /* The context of an undo has `.error` (S-10's cause). */

@@ -10,21 +10,38 @@
 #include "base/assert.h"
 #include "saga/machine.h"
 
-struct span operation_key(const struct saga_definition *def, struct id saga_id, int16_t step,
-                          enum saga_phase phase, uint16_t number, struct arena *arena)
+/* "ship[0][2]" as "ship/0.2". */
+static void put_label(struct text *text, struct span label)
+{
+    bool first = true;
+    for (size_t i = 0; i < label.len; i++) {
+        if (label.ptr[i] == '[') {
+            text_char(text, first ? '/' : '.');
+            first = false;
+        } else if (label.ptr[i] != ']') {
+            text_char(text, label.ptr[i]);
+        }
+    }
+}
+
+struct span operation_key(const struct saga_state *state, int16_t step, enum saga_phase phase,
+                          uint16_t number, struct arena *arena)
 {
     char id[ID_TEXT_SIZE];
-    id_format(saga_id, id);
-    struct span name = def->steps[step].name;
+    struct text text;
+    text_init(&text, arena);
+    text_raw(&text, id_format(state->id, id));
+    text_char(&text, '/');
+    put_label(&text, state->steps[step].label);
+    text_printf(&text, "/%s", saga_phase_name(phase));
     if (number > 1)
-        return arena_printf(arena, "%s/%.*s/%s/%u", id, SPAN_ARG(name), saga_phase_name(phase),
-                            number);
-    return arena_printf(arena, "%s/%.*s/%s", id, SPAN_ARG(name), saga_phase_name(phase));
+        text_printf(&text, "/%u", number);
+    return text_span(&text);
 }
 
 struct id operation_event_id(struct span key, uint32_t generation)
 {
-    char name[2 * SAGA_NAME_BYTES_MAX + ID_TEXT_SIZE];
+    char name[2 * SAGA_LABEL_BYTES_MAX + ID_TEXT_SIZE];
     int length = snprintf(name, sizeof name, "%.*s#%u", SPAN_ARG(key), generation);
     ASSERT(length > 0);
     ASSERT((size_t)length < sizeof name);
@@ -104,7 +121,7 @@ static const struct saga_command *command(struct machine *m, int16_t step, enum 
         .causation_id = causation(m),
         .type = undo ? def->undo_type : def->type,
         .to = def->to,
-        .step = def->name,
+        .step = machine_step(m, step)->label,
         .phase = phase,
         .generation = operation->generation,
         .retry_count = operation->sendings,
@@ -114,7 +131,7 @@ static const struct saga_command *command(struct machine *m, int16_t step, enum 
     };
     if (undo) {
         out->in_doubt = machine_step(m, step)->effect == SAGA_STEP_POSSIBLE_EFFECT;
-        out->undoes = operation_key(m->def, m->state->id, step, SAGA_PHASE_DO,
+        out->undoes = operation_key(m->state, step, SAGA_PHASE_DO,
                                     machine_operation(m, step, SAGA_PHASE_DO)->number, m->arena);
     }
     return out;
@@ -126,7 +143,7 @@ static struct span next_command(struct machine *m, int16_t step, enum saga_phase
     struct saga_operation *operation = machine_operation(m, step, phase);
     if (operation->number == 0)
         operation->number = 1;
-    struct span key = operation_key(m->def, m->state->id, step, phase, operation->number, m->arena);
+    struct span key = operation_key(m->state, step, phase, operation->number, m->arena);
     if (operation->generation == 0 || operation->last != SAGA_OUTCOME_UNKNOWN) {
         operation->generation++;
         operation->event_id = operation_event_id(key, operation->generation);
@@ -195,7 +212,7 @@ static double jitter(const struct machine *m, int16_t step, enum saga_phase phas
 {
     uint64_t seed = hash_mix(tries * 2u + (phase == SAGA_PHASE_UNDO),
                              (struct span){(const char *)m->state->id.bytes, 16});
-    uint64_t mixed = hash_mix(seed, machine_def(m, step)->name);
+    uint64_t mixed = hash_mix(seed, machine_step(m, step)->label);
     return 1.0 - retry->jitter * ((double)(mixed >> 11) / 9007199254740992.0);
 }
 

@@ -89,7 +89,7 @@ static bool may_retry(const struct machine *m, int16_t step, enum saga_phase *ph
         return forward;
     case SAGA_STEP_REJECTED:
     case SAGA_STEP_IN_DOUBT:
-        return forward && !state->passed_over && machine_def(m, step)->kind == SAGA_KIND_DO;
+        return forward && !state->passed_over && machine_kind(m, step) == SAGA_KIND_DO;
     case SAGA_STEP_UNDO_BACKOFF:
     case SAGA_STEP_UNDO_PARKED:
         return !m->state->closing;
@@ -146,7 +146,7 @@ static bool data_may_change(struct machine *m, int16_t step, enum saga_phase pha
     const struct saga_operation *operation = machine_operation(m, step, phase);
     json_t *value;
     struct json_problem problem;
-    if (machine_def(m, step)->kind != SAGA_KIND_DO) {
+    if (machine_kind(m, step) != SAGA_KIND_DO) {
         not_allowed(m, "only the data of a `do` can be changed");
         return false;
     }
@@ -184,7 +184,7 @@ static bool is_blocked(const struct machine *m, int16_t step)
 static void retry_all(struct machine *m)
 {
     bool blocked = saga_blocked(m->def, m->state).reason != SAGA_ATTENTION_NONE;
-    for (int16_t i = 1; i < (int16_t)m->def->step_count; i++) {
+    for (int16_t i = 1; i < (int16_t)m->state->step_count; i++) {
         enum saga_phase phase = SAGA_PHASE_DO;
         bool may = may_retry(m, i, &phase) || waits_for_a_person(m, i);
         if (may && (!blocked || is_blocked(m, i)))
@@ -216,7 +216,7 @@ static bool take_row(struct machine *m, int16_t step, enum saga_phase phase)
 static bool do_is_decidable(const struct machine *m, int16_t step)
 {
     const struct saga_step_state *state = machine_step(m, step);
-    enum saga_step_kind kind = machine_def(m, step)->kind;
+    enum saga_step_kind kind = machine_kind(m, step);
     if (kind == SAGA_KIND_WAIT)
         return state->status == SAGA_STEP_SENT || waits_for_a_person(m, step);
     if (kind != SAGA_KIND_DO)
@@ -245,7 +245,7 @@ static bool undo_is_decidable(const struct machine *m, int16_t step)
 
 static void complete(struct machine *m, int16_t step)
 {
-    if (machine_def(m, step)->kind == SAGA_KIND_WAIT) {
+    if (machine_kind(m, step) == SAGA_KIND_WAIT) {
         machine_step(m, step)->status = SAGA_STEP_SUCCEEDED;
         machine_step(m, step)->ended_ms = m->now_ms;
         machine_operation(m, step, SAGA_PHASE_DO)->due_ms = 0;
@@ -285,7 +285,7 @@ static void fail(struct machine *m, int16_t step)
 static void skip(struct machine *m, int16_t step)
 {
     struct saga_step_state *state = machine_step(m, step);
-    if (machine_def(m, step)->kind == SAGA_KIND_DO && saga_step_open(state->status)) {
+    if (machine_kind(m, step) == SAGA_KIND_DO && saga_step_open(state->status)) {
         leave_unanswered(m, step);
         operation_close(m, step);
     }
@@ -349,7 +349,7 @@ static bool decidable(const struct machine *m, int16_t step, enum saga_action ac
     if (action == SAGA_ACTION_SKIP &&
         (step == m->def->pivot || m->state->status != SAGA_STATUS_RUNNING))
         return false;
-    if (action == SAGA_ACTION_FAIL && machine_def(m, step)->kind == SAGA_KIND_WAIT)
+    if (action == SAGA_ACTION_FAIL && machine_kind(m, step) == SAGA_KIND_WAIT)
         return false;
     if (action == SAGA_ACTION_SKIP && waits_for_a_person(m, step))
         return true;
@@ -436,7 +436,7 @@ void event_operator(struct machine *m)
         act_on_saga(m, action);
         return;
     }
-    int16_t step = saga_definition_find(m->def, name);
+    int16_t step = saga_state_find(m->state, name);
     if (step > SAGA_STEP_ROOT)
         act_on_step(m, action, step);
     else

@@ -11,7 +11,7 @@ static bool older_generation(const struct machine *m, int16_t step, enum saga_ph
 {
     const struct saga_operation *operation = machine_operation(m, step, phase);
     for (uint16_t number = operation->number; number >= 1; number--) {
-        struct span key = operation_key(m->def, m->state->id, step, phase, number, m->arena);
+        struct span key = operation_key(m->state, step, phase, number, m->arena);
         for (uint32_t back = 0; back < operation->generation && back < GENERATIONS_LOOKED_BACK_MAX;
              back++) {
             if (id_equal(operation_event_id(key, operation->generation - back), command_id)) {
@@ -27,7 +27,7 @@ bool machine_find_operation(const struct machine *m, struct id command_id,
                             struct found_operation *out)
 {
     for (int pass = 0; pass < 2; pass++) {
-        for (int16_t i = 1; i < (int16_t)m->def->step_count; i++) {
+        for (int16_t i = 1; i < (int16_t)m->state->step_count; i++) {
             for (int phase = SAGA_PHASE_DO; phase <= SAGA_PHASE_UNDO; phase++) {
                 const struct saga_operation *operation =
                     machine_operation(m, i, (enum saga_phase)phase);

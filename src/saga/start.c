@@ -150,7 +150,7 @@ bool saga_input_check(const struct saga_definition *def, struct span input, stru
 static bool key_of(struct machine *m, struct span *key, struct span *why)
 {
     json_t *value;
-    if (!machine_eval(m, m->def->key, &value, why))
+    if (!machine_eval(m, SAGA_STEP_ROOT, m->def->key, &value, why))
         return false;
     if (json_is_null(value)) {
         *key = SPAN_NONE;

@@ -17,6 +17,11 @@ void saga_state_init(struct saga_state *state, const struct saga_definition *def
         .step_count = def->step_count,
         .steps = ARENA_ARRAY(arena, struct saga_step_state, def->step_count),
     };
+    for (size_t i = 0; i < def->step_count; i++) {
+        state->steps[i].def = (int16_t)i;
+        state->steps[i].loop = SAGA_STEP_NONE;
+        state->steps[i].label = def->steps[i].name;
+    }
 }
 
 bool saga_status_terminal(enum saga_status status)
@@ -128,11 +133,11 @@ struct saga_telling saga_telling(const struct saga_definition *def, const struct
         const struct saga_step_state *step = &state->steps[i];
         bool undo = undo_open(step->status);
         const struct saga_operation *operation = &step->operation[undo];
-        if (def->steps[i].kind != SAGA_KIND_DO || (!undo && !saga_step_open(step->status)))
+        if (saga_kind_at(def, state, i) != SAGA_KIND_DO || (!undo && !saga_step_open(step->status)))
             continue;
         bool failed =
             operation->last == SAGA_OUTCOME_TRANSIENT || operation->last == SAGA_OUTCOME_UNKNOWN;
-        if (failed && (undo || def->steps[i].behind_pivot))
+        if (failed && (undo || saga_def_at(def, state, i)->behind_pivot))
             tell_failing(&telling, i, undo, operation->first_sent_ms);
         if (is_unanswered(step->status, operation))
             tell_unanswered(&telling, i, operation);
@@ -171,9 +176,10 @@ struct saga_need saga_attention_at(const struct saga_definition *def,
 
 /* ---- where it stands ---- */
 
-static bool is_leaf(const struct saga_definition *def, int16_t step)
+static bool is_leaf(const struct saga_definition *def, const struct saga_state *state, int16_t step)
 {
-    return def->steps[step].kind == SAGA_KIND_DO || def->steps[step].kind == SAGA_KIND_WAIT;
+    enum saga_step_kind kind = saga_kind_at(def, state, step);
+    return kind == SAGA_KIND_DO || kind == SAGA_KIND_WAIT;
 }
 
 struct saga_progress saga_progress(const struct saga_definition *def,
@@ -182,7 +188,7 @@ struct saga_progress saga_progress(const struct saga_definition *def,
     struct saga_progress progress = {0};
     for (int16_t i = 1; i < (int16_t)state->step_count; i++) {
         enum saga_step_status status = state->steps[i].status;
-        if (!is_leaf(def, i))
+        if (!is_leaf(def, state, i) || !saga_stands(def, state, i))
             continue;
         progress.total++;
         progress.done += status != SAGA_STEP_WAITING && !saga_step_open(status);
@@ -197,7 +203,7 @@ int16_t saga_current_step(const struct saga_definition *def, const struct saga_s
         return need.step;
     for (int16_t i = 1; i < (int16_t)state->step_count; i++) {
         enum saga_step_status status = state->steps[i].status;
-        if (is_leaf(def, i) &&
+        if (is_leaf(def, state, i) &&
             (saga_step_open(status) || undo_open(status) || status == SAGA_STEP_UNDO_WAITING))
             return i;
     }

@@ -11,8 +11,7 @@
  *                        +----------+     +-- an undo waived, or close ---> failed (S-15, S-31)
  *
  * A state is made by saga_step() and by saga_state_decode() only. Spans in it point into the arena
- * or the encoded bytes it came from; a state is valid as long as both. state->steps has one element
- * a step of its definition, same indexes.
+ * or the encoded bytes it came from; a state is valid as long as both.
  */
 #ifndef SAGA_STATE_H
 #define SAGA_STATE_H
@@ -98,6 +97,16 @@ struct saga_operation {
 };
 
 struct saga_step_state {
+    /* Where it stands; see "the tree" below. */
+    int16_t def;           /* index of its step in the definition */
+    int16_t base;          /* its own index minus `def`: 0, but for what stands in an element */
+    int16_t loop;          /* of an element: the step it is an element of; else SAGA_STEP_NONE */
+    int16_t first_element; /* of a for_each that has begun */
+    uint16_t element_count;
+    uint16_t element;  /* which element it is, from 0 */
+    struct span label; /* what people and the API call it: "ship", of an element "ship[2]" */
+    struct span item;  /* of an element: JSON */
+
     enum saga_step_status status;
     enum saga_effect_of_step effect;
     bool passed_over;                   /* S-27 */
@@ -156,6 +165,44 @@ struct saga_state {
     size_t step_count;
     struct saga_step_state *steps; /* [0] is the root */
 };
+
+/*
+ * The tree of a running saga. The first entries of `steps` are the definition's, with the same
+ * indexes; behind them stands, for each for_each that has begun, one block an element: the step
+ * itself without its for_each, and all below it. The step with the for_each is the group around
+ * its elements (SAGA_KIND_FOR_EACH).
+ */
+#define SAGA_LABEL_BYTES_MAX (SAGA_NAME_BYTES_MAX + 6 * (SAGA_NESTING_MAX + 1))
+#define SAGA_NODES_MAX       20000 /* entries of `steps`: a for_each that would need more fails */
+
+static inline const struct saga_step_def *saga_def_at(const struct saga_definition *def,
+                                                      const struct saga_state *state, int16_t step)
+{
+    return &def->steps[state->steps[step].def];
+}
+
+enum saga_step_kind saga_kind_at(const struct saga_definition *def, const struct saga_state *state,
+                                 int16_t step);
+int16_t saga_parent_of(const struct saga_definition *def, const struct saga_state *state,
+                       int16_t step);
+int16_t saga_first_of(const struct saga_definition *def, const struct saga_state *state,
+                      int16_t step);
+int16_t saga_next_of(const struct saga_definition *def, const struct saga_state *state,
+                     int16_t step);
+/* The element it stands in, itself or around it: the innermost; SAGA_STEP_NONE. */
+int16_t saga_element_of(const struct saga_definition *def, const struct saga_state *state,
+                        int16_t step);
+/* Whether anything can stand there: a step below a for_each does in its elements only. */
+static inline bool saga_stands(const struct saga_definition *def, const struct saga_state *state,
+                               int16_t step)
+{
+    return state->steps[step].base != 0 || !saga_def_at(def, state, step)->in_loop;
+}
+/* By its label; SAGA_STEP_NONE. */
+int16_t saga_state_find(const struct saga_state *state, struct span label);
+/* A for_each begins: its elements come behind the others. False: SAGA_NODES_MAX. `steps` moves. */
+bool saga_state_expand(const struct saga_definition *def, struct saga_state *state, int16_t loop,
+                       size_t count, struct arena *arena);
 
 #define SAGA_CHAIN_BYTES 16
 

@@ -7,17 +7,24 @@
 #include "base/assert.h"
 #include "saga/machine.h"
 
-#define EFFECTS_PER_STEP 4 /* settle, withdraw or skip; send; attention; dead letter */
+#define EFFECTS_FIRST 16
+
+static void more_effects(struct machine *m)
+{
+    struct saga_effects *effects = &m->out->effects;
+    m->effects_max = m->effects_max ? 2 * m->effects_max : EFFECTS_FIRST;
+    struct saga_effect *items = arena_alloc(m->arena, m->effects_max * sizeof(*items));
+    if (effects->count > 0)
+        memcpy(items, effects->items, effects->count * sizeof(*items));
+    effects->items = items;
+}
 
 struct saga_effect *machine_effect(struct machine *m, enum saga_effect_type type, int16_t step,
                                    enum saga_phase phase)
 {
     struct saga_effects *effects = &m->out->effects;
-    if (effects->items == NULL) {
-        m->effects_max = EFFECTS_PER_STEP * m->def->step_count + EFFECTS_PER_STEP;
-        effects->items = arena_alloc(m->arena, m->effects_max * sizeof(*effects->items));
-    }
-    ASSERT(effects->count < m->effects_max);
+    if (effects->count == m->effects_max)
+        more_effects(m);
     struct saga_effect *effect = &effects->items[effects->count++];
     *effect = (struct saga_effect){.type = type, .step = step, .phase = phase};
     m->changed = true;
@@ -152,7 +159,7 @@ void saga_step(const struct saga_definition *def, const struct saga_state *state
 {
     struct arena *outer = json_use(arena);
     *out = (struct saga_transition){.step = SAGA_STEP_NONE, .type = ""};
-    ASSERT(state->step_count == def->step_count);
+    ASSERT(state->step_count >= def->step_count);
     copy_state(&out->next, state, arena);
     struct machine m = {
         .def = def,

@@ -9,6 +9,7 @@
 #ifndef SAGA_STEP_H
 #define SAGA_STEP_H
 
+#include "base/json.h"
 #include "saga/definition.h"
 #include "saga/effect.h"
 #include "saga/event.h"
@@ -80,6 +81,10 @@ void saga_step(const struct saga_definition *def, const struct saga_state *state
 bool saga_input_check(const struct saga_definition *def, struct span input, struct arena *arena,
                       struct span *normal, struct saga_refusal *refusal);
 
+/* What the expressions of the definition see of this saga now: input, steps, saga. In `arena`. */
+json_t *saga_context(const struct saga_definition *def, const struct saga_state *state,
+                     struct arena *arena);
+
 /* The fingerprint of a start's input, for S-29. */
 struct hash saga_input_hash(struct span input);
 /* The business key of a start: the caller's, else the definition's expression over the input. */
@@ -104,8 +109,7 @@ size_t saga_allowed_actions(const struct saga_definition *def, const struct saga
  *
  *   charge/2 do:rejected | running -> compensating | undo reserve/1
  */
-int saga_transition_print(char *buf, size_t size, const struct saga_definition *def,
-                          const struct saga_event *event, const struct saga_state *before,
-                          const struct saga_transition *after);
+int saga_transition_print(char *buf, size_t size, const struct saga_event *event,
+                          const struct saga_state *before, const struct saga_transition *after);
 
 #endif

@@ -45,7 +45,7 @@ static void step_is_due(struct machine *m, int16_t step)
     bool undo = state->status == SAGA_STEP_UNDO_SENT || state->status == SAGA_STEP_UNDO_BACKOFF;
     enum saga_phase phase = undo ? SAGA_PHASE_UNDO : SAGA_PHASE_DO;
     machine_about(m, step, phase);
-    if (machine_def(m, step)->kind == SAGA_KIND_WAIT) {
+    if (machine_kind(m, step) == SAGA_KIND_WAIT) {
         state->status = SAGA_STEP_SUCCEEDED;
         state->ended_ms = m->now_ms;
         state->operation[SAGA_PHASE_DO].due_ms = 0;

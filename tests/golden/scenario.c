@@ -87,13 +87,13 @@ static bool command_of(struct scenario *s, struct span name, struct id *out)
         phase = SAGA_PHASE_UNDO;
         name.len--;
     }
-    int16_t step = saga_definition_find(s->def, name);
+    int16_t step = saga_state_find(&s->state, name);
     if (step == SAGA_STEP_NONE)
         return false;
     const struct saga_operation *operation = &s->state.steps[step].operation[phase];
     *out = operation->event_id;
     if (generation)
-        *out = operation_event_id(operation_key(s->def, s->state.id, step, phase, 1, s->arena),
+        *out = operation_event_id(operation_key(&s->state, step, phase, 1, s->arena),
                                   generation);
     return true;
 }
@@ -192,7 +192,7 @@ static const char *show_saga(struct scenario *s)
         text_printf(&out, ", code %.*s", SPAN_ARG(s->state.cause_code));
     if (need.reason)
         text_printf(&out, ", attention %s %.*s", saga_attention_name(need.reason),
-                    SPAN_ARG(s->def->steps[need.step].name));
+                    SPAN_ARG(s->state.steps[need.step].label));
     if (s->state.output.len)
         text_printf(&out, ", output %.*s", SPAN_ARG(s->state.output));
     return text_span(&out).ptr;
@@ -201,7 +201,7 @@ static const char *show_saga(struct scenario *s)
 static const char *show_step(struct scenario *s, struct span name)
 {
     struct text out;
-    int16_t at = saga_definition_find(s->def, name);
+    int16_t at = saga_state_find(&s->state, name);
     if (at == SAGA_STEP_NONE)
         return "BAD LINE: no such step";
     const struct saga_step_state *step = &s->state.steps[at];
@@ -301,7 +301,7 @@ static const char *commit(struct scenario *s, const struct saga_event *event,
                           struct saga_transition *transition)
 {
     const char *why;
-    struct span entry = saga_entry_print(s->def, event, &s->state, transition, s->arena);
+    struct span entry = saga_entry_print(event, &s->state, transition, s->arena);
     struct hash link = saga_chain(&s->state.chain, entry);
     json_t *value;
     struct arena *outer = json_use(s->arena);
@@ -367,7 +367,7 @@ const char *scenario_play(struct scenario *s, struct span line)
     event.event_id.bytes[15] = (uint8_t)++s->incoming;
     show_rows(s, &event);
     saga_step(s->def, &s->state, &event, s->arena, &transition);
-    saga_transition_print(trace, sizeof trace, s->def, &event, &s->state, &transition);
+    saga_transition_print(trace, sizeof trace, &event, &s->state, &transition);
     if (!dry)
         s->sent = transition.effects;
     if (transition.verdict == SAGA_APPLIED && !dry)
