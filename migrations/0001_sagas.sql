@@ -179,7 +179,7 @@ CREATE TABLE outbox (
     created_at      timestamptz NOT NULL,
     saga            text        NOT NULL,
     step            text        NOT NULL,
-    phase           text        NOT NULL CHECK (phase IN ('do', 'undo')),
+    phase           text        NOT NULL CHECK (phase IN ('do', 'undo', 'prepare', 'commit', 'abort')),
     type            text        NOT NULL,
     recipient       text,
     idempotency_key text        NOT NULL,
@@ -207,7 +207,7 @@ COMMENT ON COLUMN outbox.owner IS 'The daemon that may send it; null: free, cert
 COMMENT ON COLUMN outbox.created_at IS 'When it was committed.';
 COMMENT ON COLUMN outbox.saga IS 'Name of the definition.';
 COMMENT ON COLUMN outbox.step IS 'Name of the step.';
-COMMENT ON COLUMN outbox.phase IS 'do or undo.';
+COMMENT ON COLUMN outbox.phase IS 'do or undo; of a two-phase step prepare, commit or abort.';
 COMMENT ON COLUMN outbox.type IS 'Event type of the command.';
 COMMENT ON COLUMN outbox.recipient IS 'Participant named by the step; null: by the type.';
 COMMENT ON COLUMN outbox.idempotency_key IS 'The operation''s key, for ever the same.';

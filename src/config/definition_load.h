@@ -161,15 +161,25 @@ struct file_defaults {
     char *at, *timeout, *undo_timeout;
     struct file_retry *retry, *undo_retry;
 };
+struct file_participant {
+    char *at, *name, *prepare, *commit, *abort, *data;
+};
+struct file_two_phase {
+    char *at, *timeout;
+    struct file_participant *participants;
+    unsigned participants_count;
+};
 struct file_step {
     char *at, *do_, *wait, *name, *description, *when, *data, *to, *timeout, *undo, *undo_data;
-    char *undo_timeout, *pivot, *readonly, *optional, *max_parallel, *for_each;
+    char *undo_timeout, *pivot, *readonly, *optional, *max_parallel, *for_each, *on_failure;
+    struct file_two_phase *two_phase;
     struct file_retry *retry, *undo_retry;
     struct file_step *parallel, *steps;
     unsigned parallel_count, steps_count;
 };
 struct file_saga {
-    char *at, *saga, *version, *description, *owner, *key, *key_reuse, *timeout, *output;
+    char *at, *saga, *version, *description, *owner, *key, *key_reuse, *timeout, *output,
+        *on_failure;
     char **labels;
     unsigned labels_count;
     struct file_field *input;

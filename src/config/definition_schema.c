@@ -55,6 +55,26 @@ static const cyaml_schema_field_t defaults_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t participant_fields[] = {
+    TEXT("at", struct file_participant, at),
+    TEXT("name", struct file_participant, name),
+    TEXT("prepare", struct file_participant, prepare),
+    TEXT("commit", struct file_participant, commit),
+    TEXT("abort", struct file_participant, abort),
+    TEXT("data", struct file_participant, data),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t participant_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_participant, participant_fields),
+};
+static const cyaml_schema_field_t two_phase_fields[] = {
+    TEXT("at", struct file_two_phase, at),
+    TEXT("timeout", struct file_two_phase, timeout),
+    CYAML_FIELD_SEQUENCE("participants", OPTIONAL, struct file_two_phase, participants,
+                         &participant_entry, 0, CYAML_UNLIMITED),
+    CYAML_FIELD_END,
+};
+
 /* Steps hold steps: the schema refers to itself. */
 static const cyaml_schema_value_t step_entry;
 static const cyaml_schema_field_t step_fields[] = {
@@ -75,6 +95,8 @@ static const cyaml_schema_field_t step_fields[] = {
     TEXT("optional", struct file_step, optional),
     TEXT("max_parallel", struct file_step, max_parallel),
     TEXT("for_each", struct file_step, for_each),
+    TEXT("on_failure", struct file_step, on_failure),
+    CYAML_FIELD_MAPPING_PTR("two_phase", OPTIONAL, struct file_step, two_phase, two_phase_fields),
     CYAML_FIELD_MAPPING_PTR("retry", OPTIONAL, struct file_step, retry, retry_fields),
     CYAML_FIELD_MAPPING_PTR("undo_retry", OPTIONAL, struct file_step, undo_retry, retry_fields),
     CYAML_FIELD_SEQUENCE("parallel", OPTIONAL, struct file_step, parallel, &step_entry, 0,
@@ -97,6 +119,7 @@ static const cyaml_schema_field_t saga_fields[] = {
     TEXT("key_reuse", struct file_saga, key_reuse),
     TEXT("timeout", struct file_saga, timeout),
     TEXT("output", struct file_saga, output),
+    TEXT("on_failure", struct file_saga, on_failure),
     CYAML_FIELD_SEQUENCE("labels", OPTIONAL, struct file_saga, labels, &text_entry, 0,
                          CYAML_UNLIMITED),
     CYAML_FIELD_SEQUENCE("input", OPTIONAL, struct file_saga, input, &field_entry, 0,

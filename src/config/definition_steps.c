@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "config/definition_load.h"
+#include "saga/state.h"
 
 #define TIMEOUT_MS    30000
 #define PARALLEL_MAX  10
@@ -80,7 +81,7 @@ static struct span free_name(struct building *b, struct span base)
 static struct span derived_name(struct building *b, const struct file_step *file,
                                 const struct saga_step_def *step)
 {
-    static const char *const WORDS[] = {"steps", "parallel", "step", "wait"};
+    static const char *const WORDS[] = {"steps", "parallel", "step", "wait", "two_phase"};
     if (step->kind != SAGA_KIND_DO || span_is_none(step->type))
         return free_name(b, span_of(WORDS[step->kind]));
     struct span name = free_name(b, name_from_type(b, step->type));
@@ -150,7 +151,7 @@ static void not_one_verb(struct building *b, const struct file_step *file, int v
 {
     struct span at = span_of(file->at);
     file_report(b->loading, "E111", file_place(b->loading, at), AT_VALUE,
-                SPAN_LIT("write exactly one of do, wait, parallel, steps"),
+                SPAN_LIT("write exactly one of do, wait, parallel, steps, two_phase"),
                 verbs == 0 ? "this step does nothing" : "this step has several verbs");
     file_reject(b->loading, at);
 }
@@ -161,12 +162,15 @@ static enum saga_step_kind kind_of(struct building *b, const struct file_step *f
 {
     bool parallel = is_group(b, file, "parallel", file->parallel_count);
     bool steps = is_group(b, file, "steps", file->steps_count);
-    int verbs = (file->do_ != NULL) + (file->wait != NULL) + parallel + steps;
+    int verbs =
+        (file->do_ != NULL) + (file->wait != NULL) + (file->two_phase != NULL) + parallel + steps;
     *sure = verbs == 1 && !verb_rejected(b, file);
     if (verbs > 1 || (verbs == 0 && !verb_rejected(b, file)))
         not_one_verb(b, file, verbs);
     if (parallel)
         return SAGA_KIND_PARALLEL;
+    if (file->two_phase)
+        return SAGA_KIND_TWO_PHASE;
     if (steps)
         return SAGA_KIND_SEQUENCE;
     return file->wait ? SAGA_KIND_WAIT : SAGA_KIND_DO;
@@ -226,6 +230,22 @@ static void fill_do(struct building *b, const struct file_step *file, struct sag
     step->readonly = file_bool(l, file->at, "readonly", file->readonly, false);
 }
 
+static enum saga_on_failure on_failure(struct building *b, const char *at, const char *text,
+                                       bool *optional)
+{
+    static const char *const WORDS[] = {"inherit", "compensate", "pause", "continue"};
+    int found = text ? file_enum(text, WORDS, sizeof WORDS / sizeof WORDS[0]) : 0;
+    if (text && found <= 0)
+        file_report(b->loading, "E105", place_of(b, at, "on_failure"), AT_VALUE,
+                    SPAN_LIT("write compensate, pause or continue"), "unknown on_failure \"%s\"",
+                    text);
+    if (text && found > 0 && *optional)
+        file_report(b->loading, "E112", place_of(b, at, "on_failure"), AT_KEY, SPAN_NONE,
+                    "\"optional\" says already what a failure does");
+    *optional |= found == 3;
+    return found == 1 || found == 2 ? (enum saga_on_failure)found : SAGA_ON_FAILURE_INHERIT;
+}
+
 static void fill(struct building *b, const struct file_step *file, struct saga_step_def *step)
 {
     struct loading *l = b->loading;
@@ -236,6 +256,7 @@ static void fill(struct building *b, const struct file_step *file, struct saga_s
     step->description = file_text(l, file->description);
     step->when = file_expr(l, file->at, "when", file->when);
     step->optional = file_bool(l, file->at, "optional", file->optional, false);
+    step->on_failure = on_failure(b, file->at, file->on_failure, &step->optional);
     if (sure)
         refuse_modifiers(b, file, step->kind);
     if (step->kind == SAGA_KIND_DO)
@@ -247,6 +268,115 @@ static void fill(struct building *b, const struct file_step *file, struct saga_s
         step->parallel_max = (uint16_t)file_count(l, file->at, "max_parallel", file->max_parallel,
                                                   PARALLEL_MOST, PARALLEL_MAX);
     step->name = step_name(b, file, step);
+}
+
+/* ---- two_phase: a parallel group of prepares, then one of commits ---- */
+
+static struct saga_step_def *add_made(struct building *b, const char *at, enum saga_step_kind kind,
+                                      struct span name, int16_t parent)
+{
+    struct steps_built *out = b->out;
+    int16_t index = (int16_t)out->count++;
+    struct saga_step_def *step = &out->steps[index];
+    *step = (struct saga_step_def){
+        .name = name,
+        .kind = kind,
+        .parent = parent,
+        .first_child = SAGA_STEP_NONE,
+        .next_sibling = SAGA_STEP_NONE,
+        .line = out->steps[parent].line,
+        .parallel_max = SAGA_MEMBERS_MAX,
+    };
+    int16_t *link = &out->steps[parent].first_child;
+    while (*link != SAGA_STEP_NONE)
+        link = &out->steps[*link].next_sibling;
+    *link = index;
+    out->at[index] = at;
+    return step;
+}
+
+static void add_prepare(struct building *b, const struct file_participant *file,
+                        const struct saga_step_def *around, int16_t group)
+{
+    struct loading *l = b->loading;
+    struct saga_step_def *step =
+        add_made(b, file->at, SAGA_KIND_DO,
+                 arena_printf(l->arena, "%.*s/%s", SPAN_ARG(around->name), file->name), group);
+    step->type = event_type(b, file->at, "prepare", file->prepare);
+    step->undo_type = event_type(b, file->at, "abort", file->abort);
+    step->data = file_expr(l, file->at, "data", file->data);
+    step->timeout_ms = around->timeout_ms;
+    step->undo_timeout_ms = b->undo_timeout_ms;
+    step->retry = b->retry;
+    step->undo_retry = b->undo_retry;
+    step->phases[SAGA_PHASE_DO] = "prepare";
+    step->phases[SAGA_PHASE_UNDO] = "abort";
+}
+
+static void add_commit(struct building *b, const struct file_participant *file,
+                       const struct saga_step_def *around, int16_t group)
+{
+    struct span name =
+        arena_printf(b->loading->arena, "%.*s/%s/commit", SPAN_ARG(around->name), file->name);
+    struct saga_step_def *step = add_made(b, file->at, SAGA_KIND_DO, name, group);
+    step->type = event_type(b, file->at, "commit", file->commit);
+    step->timeout_ms = b->undo_timeout_ms;
+    step->retry = b->undo_retry;
+    step->phases[SAGA_PHASE_DO] = "commit";
+}
+
+static bool participants_are_good(struct building *b, const struct file_two_phase *file)
+{
+    const struct place *place = file_place(b->loading, span_of(file->at));
+    size_t before = b->loading->diagnostics->count;
+    unsigned count = file->participants_count;
+    if (file->timeout == NULL)
+        file_report(b->loading, "E106", place, AT_VALUE, SPAN_LIT("add timeout: 10s"),
+                    "a two_phase step needs a timeout: until then all must be prepared");
+    if (count < 2 || count > SAGA_MEMBERS_MAX)
+        file_report(b->loading, "E108", place, AT_VALUE, SPAN_NONE,
+                    "a two_phase step has 2 to %d participants, this one %u", SAGA_MEMBERS_MAX,
+                    count);
+    for (unsigned i = 0; i < count; i++) {
+        const struct file_participant *one = &file->participants[i];
+        if (!one->name || !one->prepare || !one->commit || !one->abort)
+            file_report(b->loading, "E106", file_place(b->loading, span_of(one->at)), AT_VALUE,
+                        SPAN_LIT("write {name, prepare, commit, abort}"),
+                        "this participant is not complete");
+        for (unsigned j = 0; j < i && one->name && file->participants[j].name; j++) {
+            if (strcmp(one->name, file->participants[j].name) == 0)
+                file_report(b->loading, "E109", place_of(b, one->at, "name"), AT_VALUE, SPAN_NONE,
+                            "another participant has the name \"%s\"", one->name);
+        }
+    }
+    return b->loading->diagnostics->count == before;
+}
+
+static void add_two_phase(struct building *b, const struct file_two_phase *file, int16_t index)
+{
+    struct saga_step_def *around = &b->out->steps[index];
+    struct loading *l = b->loading;
+    if (!participants_are_good(b, file))
+        return;
+    if (b->out->count + 2 + 2 * file->participants_count > SAGA_STEPS_MAX) {
+        file_report(l, "E108", file_place(l, span_of(file->at)), AT_VALUE, SPAN_NONE,
+                    "more than %d steps", SAGA_STEPS_MAX);
+        return;
+    }
+    around->pivot = true;
+    around->timeout_ms = file_duration(l, file->at, "timeout", file->timeout, 0);
+    struct span name = around->name;
+    int16_t group = (int16_t)b->out->count;
+    add_made(b, file->at, SAGA_KIND_PARALLEL,
+             arena_printf(l->arena, "%.*s/prepare", SPAN_ARG(name)), index)
+        ->timeout_ms = around->timeout_ms;
+    for (unsigned i = 0; i < file->participants_count; i++)
+        add_prepare(b, &file->participants[i], around, group);
+    group = (int16_t)b->out->count;
+    add_made(b, file->at, SAGA_KIND_PARALLEL, arena_printf(l->arena, "%.*s/commit", SPAN_ARG(name)),
+             index);
+    for (unsigned i = 0; i < file->participants_count; i++)
+        add_commit(b, &file->participants[i], around, group);
 }
 
 /* ---- the tree ---- */
@@ -266,6 +396,8 @@ static int16_t add_step(struct building *b, const struct file_step *file, int16_
     out->at[index] = file_text(b->loading, file->at).ptr;
     out->attempts_given[index] = b->attempts_given || (file->retry && file->retry->attempts);
     out->count++;
+    if (file->two_phase)
+        add_two_phase(b, file->two_phase, index);
     add_steps(b, file->parallel ? file->parallel : file->steps,
               file->parallel ? file->parallel_count : file->steps_count, index, depth + 1);
     return index;
@@ -324,6 +456,12 @@ void file_steps(struct loading *loading, const struct file_saga *file, struct st
     out->count = 1;
     out->at[0] = "";
     out->steps[0].name = SPAN_LIT("");
+    bool passed_over = false;
+    out->steps[0].on_failure = on_failure(&b, "", file->on_failure, &passed_over);
+    if (passed_over)
+        file_report(loading, "E105", place_of(&b, "", "on_failure"), AT_VALUE,
+                    SPAN_LIT("write compensate or pause; steps may continue"),
+                    "a saga as a whole can't go on over a failure");
     out->steps[0].parent = out->steps[0].first_child = out->steps[0].next_sibling = SAGA_STEP_NONE;
     add_steps(&b, file->steps, file->steps_count, SAGA_STEP_ROOT, 1);
 }

@@ -250,7 +250,8 @@ static bool walk_one_mapping(struct loading *l, yaml_node_t *node, const struct 
                              const struct config_key *key, struct span pointer)
 {
     if (node->type == YAML_MAPPING_NODE)
-        return walk_mapping(l, node, key->type, pointer);
+        return walk_mapping(l, node, strncmp(key->type, "map ", 4) == 0 ? key->type + 4 : key->type,
+                            pointer);
     bool retry = strcmp(key->type, "retry") == 0;
     struct span text = node->type == YAML_SCALAR_NODE ? file_scalar(node) : SPAN_NONE;
     bool number = text.len > 0 && text.len < 8 && strspn(text.ptr, "0123456789") == text.len;
@@ -268,13 +269,16 @@ static bool walk_value(struct loading *l, yaml_node_t *node, const struct config
     const char *type = key->type;
     if (strcmp(type, "steps") == 0 || strcmp(type, "fields") == 0)
         return walk_mappings(l, node, place, type[0] == 's' ? "step" : "field", pointer);
+    if (strncmp(type, "list ", 5) == 0)
+        return walk_mappings(l, node, place, type + 5, pointer);
     if (strcmp(type, "codes") == 0 || strcmp(type, "texts") == 0)
         return walk_texts(l, node, place, pointer);
     if (strcmp(type, "data") == 0)
         return walk_data(l, node, place, key, pointer);
     if (strcmp(type, "json") == 0)
         return walk_json(l, node, place, key, pointer);
-    if (strcmp(type, "retry") == 0 || strcmp(type, "defaults") == 0)
+    if (strcmp(type, "retry") == 0 || strcmp(type, "defaults") == 0 ||
+        strncmp(type, "map ", 4) == 0)
         return walk_one_mapping(l, node, place, key, pointer);
     return walk_scalar(l, node, place, key);
 }

@@ -28,7 +28,7 @@ static struct store_row row_of(struct batch *batch, const struct batch_saga *sag
         .created_ms = state->last_ms,
         .saga = saga->definition->name,
         .step = command->step,
-        .phase = span_of(saga_phase_name(command->phase)),
+        .phase = command->phase,
         .type = command->type,
         .to = command->to,
         .idempotency_key = command->idempotency_key,
@@ -316,7 +316,8 @@ static void apply_transition(struct batch *batch, struct batch_event *event)
         .saga_id = saga->id,
         .number = transition->next.number,
         .at_ms = transition->next.last_ms,
-        .entry = saga_entry_print(&event->item->event, event->before, transition, batch->arena),
+        .entry = saga_entry_print(saga->definition, &event->item->event, event->before, transition,
+                                  batch->arena),
     };
     transition->next.chain = saga_chain(&event->before->chain, entry.entry);
     memcpy(entry.chain, transition->next.chain.bytes, SAGA_CHAIN_BYTES);

@@ -59,7 +59,7 @@ static struct span where_in_entry(struct audit *audit, const struct saga_definit
     saga_step(def, before, &event, &audit->fold, &after);
     if (after.verdict != SAGA_APPLIED)
         return SPAN_LIT("");
-    struct span again = saga_entry_print(&event, before, &after, &audit->fold);
+    struct span again = saga_entry_print(def, &event, before, &after, &audit->fold);
     if (span_equal(again, entry->entry))
         return SPAN_LIT("");
     return arena_printf(&audit->fold, ", byte %zu", first_difference(again, entry->entry));

@@ -205,8 +205,8 @@ static void log_event(const struct batch_event *event)
     char line[512];
     if (!log_enabled(LOG_DEBUG_) || event->transition == NULL || event->saga->definition == NULL)
         return;
-    saga_transition_print(line, sizeof(line), &event->item->event, event->before,
-                          event->transition);
+    saga_transition_print(line, sizeof(line), event->saga->definition, &event->item->event,
+                          event->before, event->transition);
     log_debug("saga.transition", "a saga moved on", LOG_ID("saga.id", event->saga->id),
               LOG_TEXT("saga.transition", span_of(line)));
 }

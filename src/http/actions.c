@@ -21,7 +21,7 @@ static struct span print_answer(struct request *request, const struct engine_res
         text_json_bool(&out, true);
     }
     text_json_key(&out, "effects");
-    print_effects(&out, result->state, result->effects);
+    print_effects(&out, result->definition, result->state, result->effects);
     text_json_key(&out, "saga");
     print_saga(request, &out, result->definition, result->state);
     text_json_close(&out, '}');

@@ -159,7 +159,7 @@ static void print_waiting(struct explaining *e, struct text *out)
                        : step_def(e)->kind == SAGA_KIND_WAIT   ? "timer"
                                                                : "reply"));
     print_text(out, "step", e->seen.state->steps[e->step].label);
-    print_text(out, "phase", span_of(saga_phase_name(e->phase)));
+    print_text(out, "phase", span_of(saga_phase_at(e->seen.def, e->seen.state, e->step, e->phase)));
     print_text(out, "eventType", command_type(e));
     print_time(out, "since", op->sent_ms);
     text_json_close(out, '}');

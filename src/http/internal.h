@@ -176,8 +176,8 @@ void print_steps(struct request *request, struct text *out, const struct saga_de
                  const struct saga_state *state, int16_t only);
 void print_allowed(struct request *request, struct text *out, const struct saga_definition *def,
                    const struct saga_state *state, const struct saga_row *rows, size_t row_count);
-void print_effects(struct text *out, const struct saga_state *state,
-                   const struct saga_effects *effects);
+void print_effects(struct text *out, const struct saga_definition *def,
+                   const struct saga_state *state, const struct saga_effects *effects);
 void print_attention(struct request *request, struct text *out, const struct saga_definition *def,
                      const struct saga_state *state);
 void print_time(struct text *out, const char *name, int64_t at_ms);     /* 0: left out */

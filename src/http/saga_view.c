@@ -223,17 +223,17 @@ void print_saga(struct request *request, struct text *out, const struct saga_def
 
 static const char *kind_name(enum saga_step_kind kind)
 {
-    static const char *const NAMES[] = {"steps", "parallel", "do", "wait", "for_each"};
+    static const char *const NAMES[] = {"steps", "parallel", "do", "wait", "two_phase", "for_each"};
     return NAMES[kind];
 }
 
 static void print_operation(struct text *out, const struct saga_operation *operation,
-                            enum saga_phase phase)
+                            const char *phase)
 {
     if (operation->generation == 0 && span_is_none(operation->code))
         return;
     text_json_open(out, '{');
-    print_text(out, "phase", span_of(saga_phase_name(phase)));
+    print_text(out, "phase", span_of(phase));
     print_int(out, "generation", operation->generation);
     print_int(out, "tries", operation->tries);
     if (operation->generation)
@@ -270,8 +270,9 @@ static void print_step(struct request *request, struct text *out, const struct s
     print_text(out, "effect", span_of(saga_effect_name(step->effect)));
     text_json_key(out, "attempts");
     text_json_open(out, '[');
-    print_operation(out, &step->operation[SAGA_PHASE_DO], SAGA_PHASE_DO);
-    print_operation(out, &step->operation[SAGA_PHASE_UNDO], SAGA_PHASE_UNDO);
+    for (int phase = SAGA_PHASE_DO; phase <= SAGA_PHASE_UNDO; phase++)
+        print_operation(out, &step->operation[phase],
+                        saga_phase_at(def, state, index, (enum saga_phase)phase));
     text_json_close(out, ']');
     if (!span_is_none(step->output)) {
         text_json_key(out, "output");
@@ -330,8 +331,8 @@ void print_allowed(struct request *request, struct text *out, const struct saga_
     text_json_close(out, ']');
 }
 
-void print_effects(struct text *out, const struct saga_state *state,
-                   const struct saga_effects *effects)
+void print_effects(struct text *out, const struct saga_definition *def,
+                   const struct saga_state *state, const struct saga_effects *effects)
 {
     text_json_open(out, '[');
     for (size_t i = 0; effects && i < effects->count; i++) {
@@ -340,7 +341,8 @@ void print_effects(struct text *out, const struct saga_state *state,
         print_text(out, "type", span_of(saga_effect_type_name(effect->type)));
         if (effect->step > SAGA_STEP_ROOT) {
             print_text(out, "step", state->steps[effect->step].label);
-            print_text(out, "phase", span_of(saga_phase_name(effect->phase)));
+            print_text(out, "phase",
+                       span_of(saga_phase_at(def, state, effect->step, effect->phase)));
         }
         if (!id_is_none(effect->event_id))
             print_id(out, "eventId", effect->event_id);

@@ -20,8 +20,10 @@ static void quiesce_step(struct machine *m, int16_t step)
         operation->due_ms = 0;
         return;
     }
-    if (kind != SAGA_KIND_DO)
+    if (kind != SAGA_KIND_DO) {
+        operation->due_ms = 0; /* of a group of prepares */
         return;
+    }
     if (state->status == SAGA_STEP_BACKOFF) {
         operation_close(m, step);
         return;
@@ -73,8 +75,8 @@ void backward_turn(struct machine *m, enum saga_cause cause, int16_t step)
 /* The pivot was sent, and may have happened: nothing turns back before that is known (S-18). */
 bool backward_pivot_holds(const struct machine *m)
 {
-    if (m->def->pivot == SAGA_STEP_NONE)
-        return false;
+    if (m->def->pivot == SAGA_STEP_NONE || machine_kind(m, m->def->pivot) == SAGA_KIND_TWO_PHASE)
+        return false; /* before its decision a two_phase can turn back (S-25) */
     const struct saga_step_state *pivot = machine_step(m, m->def->pivot);
     const struct saga_operation *operation = &pivot->operation[SAGA_PHASE_DO];
     bool unknown = operation->ever_unknown;
@@ -116,28 +118,12 @@ static void park_unsent(struct machine *m, int16_t step, struct span problem)
     m->changed = true;
 }
 
-/* What was sent and what came back, by which a participant finds what to undo. */
-static struct span default_undo_data(struct machine *m, int16_t step)
-{
-    const struct saga_step_state *state = machine_step(m, step);
-    const struct saga_operation *done = &state->operation[SAGA_PHASE_DO];
-    struct text text;
-    text_init(&text, m->arena);
-    text_json_open(&text, '{');
-    text_json_key(&text, "input");
-    text_json_raw(&text, done->data_is_input ? m->state->input : done->data);
-    text_json_key(&text, "output");
-    text_json_raw(&text, state->output);
-    text_json_close(&text, '}');
-    return text_span(&text);
-}
-
 static bool undo_data(struct machine *m, int16_t step, struct span *out, struct span *problem)
 {
     const struct saga_step_def *def = machine_def(m, step);
     json_t *value;
     if (def->undo_data == NULL) {
-        *out = default_undo_data(m, step);
+        *out = machine_sent_and_got(m, step);
         return true;
     }
     machine_eval_error(m);
@@ -273,7 +259,7 @@ bool backward_step(struct machine *m, int16_t step)
         return leaf_clean(m, step);
     if (kind == SAGA_KIND_WAIT)
         return !saga_step_open(machine_step(m, step)->status);
-    bool clean = kind == SAGA_KIND_SEQUENCE ? sequence_clean(m, step) : parallel_clean(m, step);
+    bool clean = machine_is_sequence(m, step) ? sequence_clean(m, step) : parallel_clean(m, step);
     if (clean)
         close_group(m, step);
     return clean;

@@ -106,14 +106,20 @@ static bool undo_begun(const struct saga_definition *def, const struct saga_stat
     return false;
 }
 
+static bool is_sequence(const struct saga_definition *def, const struct saga_state *state,
+                        int16_t group)
+{
+    enum saga_step_kind kind = saga_kind_at(def, state, group);
+    return kind == SAGA_KIND_SEQUENCE || kind == SAGA_KIND_TWO_PHASE;
+}
+
 static const char *check_order(const struct saga_definition *def, const struct saga_state *state,
                                int16_t group)
 {
     bool begun = false;
     for (int16_t child = saga_first_of(def, state, group); child != SAGA_STEP_NONE;
          child = saga_next_of(def, state, child)) {
-        if (begun && saga_kind_at(def, state, group) == SAGA_KIND_SEQUENCE &&
-            has_effect_left(def, state, child))
+        if (begun && is_sequence(def, state, group) && has_effect_left(def, state, child))
             return "I-4: an undo began before what comes after it was undone";
         begun |= undo_begun(def, state, child);
     }

@@ -125,6 +125,25 @@ static void set_subtrees(struct definition_check *check)
     }
 }
 
+/* Each commit belongs to the prepare at the same place (S-25). */
+static void set_two_phases(struct definition_check *check)
+{
+    struct saga_step_def *steps = check->steps;
+    for (size_t i = 0; i < check->def->step_count; i++)
+        steps[i].prepared = SAGA_STEP_NONE;
+    for (size_t i = 1; i < check->def->step_count; i++) {
+        if (steps[i].kind != SAGA_KIND_TWO_PHASE)
+            continue;
+        int16_t prepare = steps[steps[i].first_child].first_child;
+        int16_t commit = steps[steps[steps[i].first_child].next_sibling].first_child;
+        while (commit != SAGA_STEP_NONE) {
+            steps[commit].prepared = prepare;
+            prepare = steps[prepare].next_sibling;
+            commit = steps[commit].next_sibling;
+        }
+    }
+}
+
 /* The one convenience: a last step that says nothing of what it is, where a pivot may stand. */
 static bool implied_pivot(const struct definition_check *check, int16_t last)
 {
@@ -154,7 +173,10 @@ static void set_behind(struct definition_check *check, const bool *attempts_give
     int16_t pivot = check->def->pivot;
     if (pivot == SAGA_STEP_NONE)
         return;
-    for (size_t i = (size_t)pivot + 1; i < check->def->step_count; i++) {
+    size_t first = (size_t)pivot + 1;
+    if (check->steps[pivot].kind == SAGA_KIND_TWO_PHASE) /* what is prepared can be aborted */
+        first += check->steps[check->steps[pivot].first_child].subtree;
+    for (size_t i = first; i < check->def->step_count; i++) {
         check->steps[i].behind_pivot = true;
         if (attempts_given == NULL || !attempts_given[i])
             check->steps[i].retry.attempts = SAGA_ATTEMPTS_UNLIMITED;
@@ -171,6 +193,7 @@ bool saga_definition_finish(struct saga_definition *def, struct saga_step_def *s
     check.kept = ARENA_ARRAY(arena, struct saga_kept_path *, def->step_count);
     set_paths(&check);
     set_subtrees(&check);
+    set_two_phases(&check);
     set_pivot(&check);
     set_behind(&check, attempts_given);
     definition_check_steps(&check);

@@ -21,6 +21,7 @@
 #include "expr/expr.h"
 
 #define SAGA_STEPS_MAX      200  /* without the root */
+#define SAGA_MEMBERS_MAX    8    /* participants of a two_phase (S-25) */
 #define SAGA_ELEMENTS_MAX   1000 /* of one for_each */
 #define SAGA_NESTING_MAX    4    /* groups in groups */
 #define SAGA_NAME_BYTES_MAX 63   /* of a saga or step name */
@@ -41,7 +42,16 @@ enum saga_step_kind {
     SAGA_KIND_PARALLEL,
     SAGA_KIND_DO,
     SAGA_KIND_WAIT,
-    SAGA_KIND_FOR_EACH, /* of a running saga: a step with `for_each`, around its elements */
+    SAGA_KIND_TWO_PHASE, /* a parallel group of prepares, then one of commits (S-25) */
+    SAGA_KIND_FOR_EACH,  /* of a running saga: a step with `for_each`, around its elements */
+};
+
+/* What a failure before the pivot does (S-10): the nearest step around it that says so decides. To
+   go on is `optional`. */
+enum saga_on_failure {
+    SAGA_ON_FAILURE_INHERIT = 0,
+    SAGA_ON_FAILURE_COMPENSATE,
+    SAGA_ON_FAILURE_PAUSE, /* a person is asked */
 };
 
 enum saga_backoff { SAGA_BACKOFF_EXPONENTIAL = 0, SAGA_BACKOFF_LINEAR, SAGA_BACKOFF_FIXED };
@@ -95,23 +105,26 @@ struct saga_step_def {
     uint16_t subtree; /* how many steps: this one and all below it, which stand right behind it */
     bool in_loop;     /* stands below a step with for_each: runs once an element */
 
-    const struct expr *for_each;  /* NULL: runs once */
-    const struct expr *when;      /* NULL: true */
-    const struct expr *data;      /* NULL: the whole input */
-    const struct expr *undo_data; /* NULL: {input, output} */
-    struct span type;             /* `do`: the command's event type */
-    struct span undo_type;        /* NONE: has no undo */
-    struct span to;               /* participant override, or NONE: the type's domain */
-    int64_t timeout_ms, undo_timeout_ms;
-    int64_t wait_ms; /* SAGA_KIND_WAIT */
+    const struct expr *for_each;         /* NULL: runs once */
+    const struct expr *when;             /* NULL: true */
+    const struct expr *data;             /* NULL: the whole input */
+    const struct expr *undo_data;        /* NULL: {input, output} */
+    struct span type;                    /* `do`: the command's event type */
+    struct span undo_type;               /* NONE: has no undo */
+    const char *phases[2];               /* what its directions are called; NULL: do, undo */
+    int16_t prepared;                    /* of a commit: its prepare (S-25); else SAGA_STEP_NONE */
+    struct span to;                      /* participant override, or NONE: the type's domain */
+    int64_t timeout_ms, undo_timeout_ms; /* of a group of prepares: until all must be prepared */
+    int64_t wait_ms;                     /* SAGA_KIND_WAIT */
     struct saga_retry retry, undo_retry;
     uint16_t parallel_max; /* SAGA_KIND_PARALLEL, for_each */
 
     bool readonly;  /* `readonly: true` */
     bool undo_none; /* `undo: none`: the effect may stand; treated as readonly (S: kinds) */
     bool pivot;
-    bool optional;        /* or inside nothing: only what is said on this step (S-27) */
-    bool behind_pivot;    /* comes after the pivot in order of the file */
+    enum saga_on_failure on_failure; /* of the root: the saga's */
+    bool optional;                   /* or inside nothing: only what is said on this step (S-27) */
+    bool behind_pivot;               /* comes after the pivot in order of the file */
     bool undo_needs_data; /* has an undo without undo_data: keep what was sent and the output */
 
     /* Of the output, what later expressions (undo_data, output ...) read; the state keeps only

@@ -184,7 +184,7 @@ static void keep_elements(struct definition_check *check, int16_t loop)
 static void keep(struct definition_check *check, int16_t step, const struct expr_path *path)
 {
     struct saga_kept_path kept = {.count = 0};
-    if (check->steps[step].for_each) {
+    if (check->steps[step].for_each || check->steps[step].kind == SAGA_KIND_TWO_PHASE) {
         keep_elements(check, step);
         return;
     }
@@ -286,6 +286,11 @@ static void check_null(const struct place *place, const struct expr_path *path, 
                       def->optional ? "is optional" : "is skipped when its \"when\" is false");
 }
 
+static bool has_output(const struct saga_step_def *step)
+{
+    return step->kind == SAGA_KIND_DO || step->kind == SAGA_KIND_TWO_PHASE || step->for_each;
+}
+
 static void check_steps(const struct place *place, const struct expr_path *path)
 {
     struct definition_check *check = place->check;
@@ -299,7 +304,7 @@ static void check_steps(const struct place *place, const struct expr_path *path)
         unknown_step(place, path);
     } else if (loop != SAGA_STEP_NONE && !sees_inside(place, loop)) {
         inside_loop(place, path, loop);
-    } else if (check->steps[other].kind != SAGA_KIND_DO && !check->steps[other].for_each) {
+    } else if (!has_output(&check->steps[other])) {
         definition_report(check, problem_at(place, "E131", path, 1),
                           ".steps.%.*s - a %s has no output", SPAN_ARG(path->parts[1]),
                           definition_is_group(&check->steps[other]) ? "group" : "wait");

@@ -31,11 +31,11 @@ struct saga_command {
     struct span type; /* "inventory.stock.reserve" */
     struct span to;   /* participant override, or NONE */
     struct span step;
-    enum saga_phase phase;
+    struct span phase; /* "do" "undo" "prepare" "abort" "commit" */
     uint32_t generation;
     uint32_t retry_count;
     struct span idempotency_key;
-    struct span undoes; /* idempotency key of the do, for an undo */
+    struct span undoes; /* idempotency key of the do, for an undo; of the prepare, for a commit */
     bool in_doubt;      /* S-13 */
     int64_t timeout_ms; /* from the hand-over; the deadline for a do (an undo shows none) */
     struct span data;   /* frozen JSON bytes */

@@ -134,14 +134,14 @@ static void put_event(struct text *text, const struct saga_event *event)
 
 /* ---- what it led to ---- */
 
-static void put_effect(struct text *text, const struct saga_state *next,
-                       const struct saga_effect *effect)
+static void put_effect(struct text *text, const struct saga_definition *def,
+                       const struct saga_state *next, const struct saga_effect *effect)
 {
     text_json_open(text, '{');
     put_word(text, "type", saga_effect_type_name(effect->type));
     if (effect->step > SAGA_STEP_ROOT) {
         put_string(text, "step", next->steps[effect->step].label);
-        put_word(text, "phase", saga_phase_name(effect->phase));
+        put_word(text, "phase", saga_phase_at(def, next, effect->step, effect->phase));
     }
     put_id(text, "eventId", effect->event_id);
     if (effect->type == SAGA_EFFECT_END)
@@ -155,23 +155,25 @@ static void put_effect(struct text *text, const struct saga_state *next,
     text_json_close(text, '}');
 }
 
-static void put_result(struct text *text, const struct saga_event *event,
-                       const struct saga_state *before, const struct saga_transition *after)
+static void put_result(struct text *text, const struct saga_definition *def,
+                       const struct saga_event *event, const struct saga_state *before,
+                       const struct saga_transition *after)
 {
     char trace[TRACE_BYTES];
     put_word(text, "status", saga_status_name(after->next.status));
     text_json_key(text, "effects");
     text_json_open(text, '[');
     for (size_t i = 0; i < after->effects.count; i++)
-        put_effect(text, &after->next, &after->effects.items[i]);
+        put_effect(text, def, &after->next, &after->effects.items[i]);
     text_json_close(text, ']');
     put_string(text, "note", after->note);
-    saga_transition_print(trace, sizeof trace, event, before, after);
+    saga_transition_print(trace, sizeof trace, def, event, before, after);
     put_word(text, "trace", trace);
 }
 
-struct span saga_entry_print(const struct saga_event *event, const struct saga_state *before,
-                             const struct saga_transition *after, struct arena *arena)
+struct span saga_entry_print(const struct saga_definition *def, const struct saga_event *event,
+                             const struct saga_state *before, const struct saga_transition *after,
+                             struct arena *arena)
 {
     struct text text;
     text_init(&text, arena);
@@ -183,14 +185,14 @@ struct span saga_entry_print(const struct saga_event *event, const struct saga_s
     put_word(&text, "type", after->type);
     if (after->step > SAGA_STEP_ROOT && event->type != SAGA_EVENT_OPERATOR) {
         put_string(&text, "step", after->next.steps[after->step].label);
-        put_word(&text, "phase", saga_phase_name(after->phase));
+        put_word(&text, "phase", saga_phase_at(def, &after->next, after->step, after->phase));
         put_int(&text, "attempt", after->attempt);
     }
     put_id(&text, "eventId", event->event_id);
     put_string(&text, "actor", event->actor);
     put_string(&text, "reason", event->reason);
     put_event(&text, event);
-    put_result(&text, event, before, after);
+    put_result(&text, def, event, before, after);
     text_json_close(&text, '}');
     return text_span(&text);
 }

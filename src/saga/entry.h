@@ -15,8 +15,9 @@
 #include "base/span.h"
 #include "saga/step.h"
 
-struct span saga_entry_print(const struct saga_event *event, const struct saga_state *before,
-                             const struct saga_transition *after, struct arena *arena);
+struct span saga_entry_print(const struct saga_definition *def, const struct saga_event *event,
+                             const struct saga_state *before, const struct saga_transition *after,
+                             struct arena *arena);
 
 /* The event an entry was made of. Spans live in `arena`. ERR_BROKEN if it is not an entry. */
 MUST_CHECK enum err saga_entry_event(struct span entry, struct id saga_id, struct arena *arena,

@@ -30,14 +30,21 @@ static bool output_shows(const struct saga_step_state *step)
 
 static void put_output(struct machine *m, struct text *text, int16_t step);
 
+/* A participant of a two_phase is "pay/bank" there and "bank" in its output. */
+static const char *name_of(const struct saga_step_def *def)
+{
+    const char *slash = memrchr(def->name.ptr, '/', def->name.len);
+    return slash ? slash + 1 : def->name.ptr;
+}
+
 /* Those of all steps below that have one, each by its name. */
 static void put_named(struct machine *m, struct text *text, int16_t group)
 {
     for (int16_t child = machine_first(m, group); child != SAGA_STEP_NONE;
          child = machine_next(m, child)) {
         enum saga_step_kind kind = machine_kind(m, child);
-        if (kind == SAGA_KIND_DO || kind == SAGA_KIND_FOR_EACH) {
-            text_json_key(text, machine_def(m, child)->name.ptr);
+        if (kind == SAGA_KIND_DO || kind == SAGA_KIND_FOR_EACH || kind == SAGA_KIND_TWO_PHASE) {
+            text_json_key(text, name_of(machine_def(m, child)));
             put_output(m, text, child);
         } else if (kind != SAGA_KIND_WAIT) {
             put_named(m, text, child);
@@ -67,7 +74,7 @@ static void put_output(struct machine *m, struct text *text, int16_t step)
         put_list(m, text, step);
     } else {
         text_json_open(text, '{');
-        put_named(m, text, step);
+        put_named(m, text, kind == SAGA_KIND_TWO_PHASE ? machine_first(m, step) : step);
         text_json_close(text, '}');
     }
 }
@@ -78,6 +85,21 @@ struct span machine_outputs(struct machine *m, int16_t group)
     text_init(&text, m->arena);
     text_json_open(&text, '{');
     put_named(m, &text, group);
+    text_json_close(&text, '}');
+    return text_span(&text);
+}
+
+struct span machine_sent_and_got(struct machine *m, int16_t step)
+{
+    const struct saga_step_state *state = machine_step(m, step);
+    const struct saga_operation *done = &state->operation[SAGA_PHASE_DO];
+    struct text text;
+    text_init(&text, m->arena);
+    text_json_open(&text, '{');
+    text_json_key(&text, "input");
+    text_json_raw(&text, done->data_is_input ? m->state->input : done->data);
+    text_json_key(&text, "output");
+    text_json_raw(&text, state->output);
     text_json_close(&text, '}');
     return text_span(&text);
 }

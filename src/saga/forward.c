@@ -21,6 +21,7 @@ static void close_step(struct machine *m, int16_t step, enum saga_step_status st
     struct saga_step_state *state = machine_step(m, step);
     state->status = status;
     state->ended_ms = m->now_ms;
+    state->operation[SAGA_PHASE_DO].due_ms = 0;
     m->changed = true;
 }
 
@@ -57,10 +58,14 @@ static bool is_element(const struct machine *m, int16_t step)
     return machine_step(m, step)->loop != SAGA_STEP_NONE;
 }
 
-static int16_t nearest_optional(const struct machine *m, int16_t step)
+/* The step, this one or around it, that says what a failure here does; the root: the saga does. */
+static int16_t decides_failure(const struct machine *m, int16_t step)
 {
-    while (step > SAGA_STEP_ROOT && (!machine_def(m, step)->optional || is_element(m, step)))
-        step = saga_parent_of(m->def, m->state, step);
+    for (; step > SAGA_STEP_ROOT; step = saga_parent_of(m->def, m->state, step)) {
+        const struct saga_step_def *def = machine_def(m, step);
+        if ((def->optional || def->on_failure) && !is_element(m, step))
+            break;
+    }
     return step;
 }
 
@@ -80,28 +85,33 @@ static void fail_branch(struct machine *m, int16_t step, int16_t optional)
         machine_step(m, parent)->passed_over = true;
         if (kind != SAGA_KIND_PARALLEL)
             skip_siblings_behind(m, step);
-        if (kind != SAGA_KIND_SEQUENCE)
+        if (!machine_is_sequence(m, parent))
             return;
         close_step(m, parent, SAGA_STEP_REJECTED);
         step = parent;
     }
 }
 
+static bool waits_for_person(const struct machine *m, int16_t step, int16_t decides)
+{
+    bool pivot_in_doubt =
+        step == m->def->pivot && machine_step(m, step)->status == SAGA_STEP_IN_DOUBT;
+    return m->state->committed || pivot_in_doubt ||
+           machine_def(m, decides)->on_failure == SAGA_ON_FAILURE_PAUSE;
+}
+
 void forward_failed(struct machine *m, int16_t step)
 {
-    struct saga_step_state *state = machine_step(m, step);
-    int16_t optional = nearest_optional(m, step);
+    int16_t decides = decides_failure(m, step);
     if (m->state->status != SAGA_STATUS_RUNNING)
         return;
-    if (optional > SAGA_STEP_ROOT) {
-        state->passed_over = true;
+    if (machine_def(m, decides)->optional) {
+        machine_step(m, step)->passed_over = true;
         machine_effect(m, SAGA_EFFECT_SKIP, step, SAGA_PHASE_DO);
-        fail_branch(m, step, optional);
-        return;
-    }
-    bool pivot_in_doubt = step == m->def->pivot && state->status == SAGA_STEP_IN_DOUBT;
-    if (!m->state->committed && !pivot_in_doubt)
+        fail_branch(m, step, decides);
+    } else if (!waits_for_person(m, step, decides)) {
         backward_turn(m, SAGA_CAUSE_STEP, step);
+    }
 }
 
 void forward_expression_failed(struct machine *m, int16_t step, struct span message)
@@ -143,7 +153,9 @@ static void begin_do(struct machine *m, int16_t step)
     const struct saga_step_def *def = machine_def(m, step);
     json_t *value;
     struct span problem;
-    if (def->data == NULL) {
+    if (def->prepared != SAGA_STEP_NONE) {
+        forward_send_data(m, step, machine_sent_and_got(m, def->prepared));
+    } else if (def->data == NULL) {
         machine_operation(m, step, SAGA_PHASE_DO)->data_is_input = true;
         start_step(m, step);
         operation_send(m, step, SAGA_PHASE_DO);
@@ -198,10 +210,22 @@ static const json_t *list_of(struct machine *m, int16_t step)
     return NULL;
 }
 
+/* Prepares have a deadline from here on, whatever becomes of their rows (S-25). */
 static void begin_group(struct machine *m, int16_t step)
 {
+    const struct saga_step_def *def = machine_def(m, step);
     start_step(m, step);
     machine_step(m, step)->status = SAGA_STEP_SENT;
+    if (def->kind == SAGA_KIND_PARALLEL && def->timeout_ms != SAGA_NO_LIMIT)
+        machine_operation(m, step, SAGA_PHASE_DO)->due_ms = m->now_ms + def->timeout_ms;
+}
+
+/* All are prepared: the decision is to commit, and it is the pivot (S-25). */
+static bool is_prepares(const struct machine *m, int16_t step)
+{
+    int16_t parent = saga_parent_of(m->def, m->state, step);
+    return parent != SAGA_STEP_NONE && machine_kind(m, parent) == SAGA_KIND_TWO_PHASE &&
+           machine_first(m, parent) == step;
 }
 
 static void begin_for_each(struct machine *m, int16_t step)
@@ -223,6 +247,7 @@ static void begin(struct machine *m, int16_t step)
     switch (machine_kind(m, step)) {
     case SAGA_KIND_SEQUENCE:
     case SAGA_KIND_PARALLEL:
+    case SAGA_KIND_TWO_PHASE:
         begin_group(m, step);
         break;
     case SAGA_KIND_DO:
@@ -284,17 +309,17 @@ static bool side_by_side_done(struct machine *m, int16_t step)
 
 static bool group_done(struct machine *m, int16_t step)
 {
-    bool sequence = machine_kind(m, step) == SAGA_KIND_SEQUENCE;
-    if (!(sequence ? sequence_done(m, step) : side_by_side_done(m, step)))
+    if (!(machine_is_sequence(m, step) ? sequence_done(m, step) : side_by_side_done(m, step)))
         return false;
     bool passed_over = machine_step(m, step)->passed_over;
     if (machine_step(m, step)->status != SAGA_STEP_SENT)
         return true;
     close_step(m, step, passed_over ? SAGA_STEP_REJECTED : SAGA_STEP_SUCCEEDED);
+    machine_eval_forget(m);
     if (passed_over)
-        fail_branch(m, step, nearest_optional(m, step));
-    else
-        machine_eval_forget(m);
+        fail_branch(m, step, decides_failure(m, step));
+    else if (is_prepares(m, step))
+        forward_committed(m);
     return true;
 }
 

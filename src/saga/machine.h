@@ -58,6 +58,12 @@ static inline enum saga_step_kind machine_kind(const struct machine *m, int16_t 
     return saga_kind_at(m->def, m->state, step);
 }
 
+static inline bool machine_is_sequence(const struct machine *m, int16_t step)
+{
+    enum saga_step_kind kind = machine_kind(m, step);
+    return kind == SAGA_KIND_SEQUENCE || kind == SAGA_KIND_TWO_PHASE;
+}
+
 static inline int16_t machine_first(const struct machine *m, int16_t step)
 {
     return saga_first_of(m->def, m->state, step);
@@ -77,8 +83,9 @@ static inline struct saga_operation *machine_operation(const struct machine *m, 
 /* ---- operation.c ---- */
 
 /* The idempotency key of an operation: {saga}/{step}[/{element}]/{phase}[/{number}]. */
-struct span operation_key(const struct saga_state *state, int16_t step, enum saga_phase phase,
-                          uint16_t number, struct arena *arena);
+struct span operation_key(const struct saga_definition *def, const struct saga_state *state,
+                          int16_t step, enum saga_phase phase, uint16_t number,
+                          struct arena *arena);
 struct id operation_event_id(struct span key, uint32_t generation);
 /* Commit a try: a new generation, or the same command again after an unknown one (S-6). */
 void operation_send(struct machine *m, int16_t step, enum saga_phase phase);
@@ -132,6 +139,8 @@ void backward_waive(struct machine *m, int16_t step);
    a sentence in `problem` if it fails. */
 bool machine_eval(struct machine *m, int16_t step, const struct expr *expr, json_t **out,
                   struct span *problem);
+/* {input, output} of a step: by what a participant finds what to undo or to commit. */
+struct span machine_sent_and_got(struct machine *m, int16_t step);
 /* The outputs of all steps below, by name; of a for_each a list. */
 struct span machine_outputs(struct machine *m, int16_t group);
 void machine_eval_forget(struct machine *m); /* an output changed */

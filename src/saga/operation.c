@@ -24,16 +24,17 @@ static void put_label(struct text *text, struct span label)
     }
 }
 
-struct span operation_key(const struct saga_state *state, int16_t step, enum saga_phase phase,
-                          uint16_t number, struct arena *arena)
+struct span operation_key(const struct saga_definition *def, const struct saga_state *state,
+                          int16_t step, enum saga_phase phase, uint16_t number, struct arena *arena)
 {
     char id[ID_TEXT_SIZE];
     struct text text;
     text_init(&text, arena);
     text_raw(&text, id_format(state->id, id));
     text_char(&text, '/');
-    put_label(&text, state->steps[step].label);
-    text_printf(&text, "/%s", saga_phase_name(phase));
+    int16_t prepared = saga_def_at(def, state, step)->prepared;
+    put_label(&text, state->steps[prepared == SAGA_STEP_NONE ? step : prepared].label);
+    text_printf(&text, "/%s", saga_phase_at(def, state, step, phase));
     if (number > 1)
         text_printf(&text, "/%u", number);
     return text_span(&text);
@@ -109,6 +110,12 @@ static struct id causation(const struct machine *m)
     return id_v5(ID_NAMESPACE, (struct span){name, (size_t)length});
 }
 
+static struct span key_of_do(struct machine *m, int16_t step)
+{
+    return operation_key(m->def, m->state, step, SAGA_PHASE_DO,
+                         machine_operation(m, step, SAGA_PHASE_DO)->number, m->arena);
+}
+
 static const struct saga_command *command(struct machine *m, int16_t step, enum saga_phase phase,
                                           struct span key)
 {
@@ -122,7 +129,7 @@ static const struct saga_command *command(struct machine *m, int16_t step, enum 
         .type = undo ? def->undo_type : def->type,
         .to = def->to,
         .step = machine_step(m, step)->label,
-        .phase = phase,
+        .phase = span_of(saga_phase_at(m->def, m->state, step, phase)),
         .generation = operation->generation,
         .retry_count = operation->sendings,
         .idempotency_key = key,
@@ -131,8 +138,9 @@ static const struct saga_command *command(struct machine *m, int16_t step, enum 
     };
     if (undo) {
         out->in_doubt = machine_step(m, step)->effect == SAGA_STEP_POSSIBLE_EFFECT;
-        out->undoes = operation_key(m->state, step, SAGA_PHASE_DO,
-                                    machine_operation(m, step, SAGA_PHASE_DO)->number, m->arena);
+        out->undoes = key_of_do(m, step);
+    } else if (def->prepared != SAGA_STEP_NONE) {
+        out->undoes = key_of_do(m, def->prepared);
     }
     return out;
 }
@@ -143,7 +151,7 @@ static struct span next_command(struct machine *m, int16_t step, enum saga_phase
     struct saga_operation *operation = machine_operation(m, step, phase);
     if (operation->number == 0)
         operation->number = 1;
-    struct span key = operation_key(m->state, step, phase, operation->number, m->arena);
+    struct span key = operation_key(m->def, m->state, step, phase, operation->number, m->arena);
     if (operation->generation == 0 || operation->last != SAGA_OUTCOME_UNKNOWN) {
         operation->generation++;
         operation->event_id = operation_event_id(key, operation->generation);

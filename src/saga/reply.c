@@ -11,7 +11,7 @@ static bool older_generation(const struct machine *m, int16_t step, enum saga_ph
 {
     const struct saga_operation *operation = machine_operation(m, step, phase);
     for (uint16_t number = operation->number; number >= 1; number--) {
-        struct span key = operation_key(m->state, step, phase, number, m->arena);
+        struct span key = operation_key(m->def, m->state, step, phase, number, m->arena);
         for (uint32_t back = 0; back < operation->generation && back < GENERATIONS_LOOKED_BACK_MAX;
              back++) {
             if (id_equal(operation_event_id(key, operation->generation - back), command_id)) {

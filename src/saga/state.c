@@ -53,7 +53,7 @@ static enum saga_attention forward_need(const struct saga_definition *def,
     bool failed = step->status == SAGA_STEP_REJECTED || step->status == SAGA_STEP_IN_DOUBT;
     if (!failed || step->passed_over)
         return SAGA_ATTENTION_NONE;
-    if (i == def->pivot)
+    if (i == def->pivot && step->status == SAGA_STEP_IN_DOUBT)
         return SAGA_ATTENTION_PIVOT_UNKNOWN;
     return never_sent(&step->operation[SAGA_PHASE_DO]) ? SAGA_ATTENTION_BAD_DATA
                                                        : SAGA_ATTENTION_RETRIES_EXHAUSTED;

@@ -212,6 +212,9 @@ const char *saga_effect_name(enum saga_effect_of_step effect);   /* "none" "poss
 const char *saga_attention_name(enum saga_attention reason);     /* "pivot_unknown"; "" for NONE */
 const char *saga_outcome_name(enum saga_outcome outcome);        /* "ok" ... "in_progress" */
 const char *saga_phase_name(enum saga_phase phase);              /* "do" "undo" */
+/* What the direction is called for this step: also "prepare", "abort" and "commit" (S-25). */
+const char *saga_phase_at(const struct saga_definition *def, const struct saga_state *state,
+                          int16_t step, enum saga_phase phase);
 const char *saga_cause_name(enum saga_cause cause);
 bool saga_status_from(struct span name, enum saga_status *out);
 bool saga_attention_from(struct span name, enum saga_attention *out);

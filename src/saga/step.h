@@ -109,7 +109,8 @@ size_t saga_allowed_actions(const struct saga_definition *def, const struct saga
  *
  *   charge/2 do:rejected | running -> compensating | undo reserve/1
  */
-int saga_transition_print(char *buf, size_t size, const struct saga_event *event,
-                          const struct saga_state *before, const struct saga_transition *after);
+int saga_transition_print(char *buf, size_t size, const struct saga_definition *def,
+                          const struct saga_event *event, const struct saga_state *before,
+                          const struct saga_transition *after);
 
 #endif

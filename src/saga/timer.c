@@ -39,13 +39,27 @@ static void sent_is_due(struct machine *m, int16_t step, enum saga_phase phase)
     }
 }
 
+/* Who has not prepared by the deadline has said no (S-25). */
+static void prepares_are_late(struct machine *m, int16_t group)
+{
+    int16_t step = saga_parent_of(m->def, m->state, group);
+    machine_operation(m, group, SAGA_PHASE_DO)->due_ms = 0;
+    operation_failure(m, machine_operation(m, step, SAGA_PHASE_DO), SPAN_LIT("timeout"),
+                      SPAN_LIT("not all were prepared in time"));
+    m->changed = true;
+    if (m->state->status == SAGA_STATUS_RUNNING)
+        backward_turn(m, SAGA_CAUSE_STEP, step);
+}
+
 static void step_is_due(struct machine *m, int16_t step)
 {
     struct saga_step_state *state = machine_step(m, step);
     bool undo = state->status == SAGA_STEP_UNDO_SENT || state->status == SAGA_STEP_UNDO_BACKOFF;
     enum saga_phase phase = undo ? SAGA_PHASE_UNDO : SAGA_PHASE_DO;
     machine_about(m, step, phase);
-    if (machine_kind(m, step) == SAGA_KIND_WAIT) {
+    if (machine_kind(m, step) == SAGA_KIND_PARALLEL) {
+        prepares_are_late(m, step);
+    } else if (machine_kind(m, step) == SAGA_KIND_WAIT) {
         state->status = SAGA_STEP_SUCCEEDED;
         state->ended_ms = m->now_ms;
         state->operation[SAGA_PHASE_DO].due_ms = 0;

@@ -49,8 +49,8 @@ static const char *happened(const struct saga_event *event)
     return "due";
 }
 
-static void put_event(struct line *line, const struct saga_event *event,
-                      const struct saga_transition *after)
+static void put_event(struct line *line, const struct saga_definition *def,
+                      const struct saga_event *event, const struct saga_transition *after)
 {
     if (event->type == SAGA_EVENT_START) {
         put(line, "start");
@@ -67,20 +67,20 @@ static void put_event(struct line *line, const struct saga_event *event,
         return;
     }
     struct span name = name_of(&after->next, after->step);
-    put(line, "%.*s/%u %s:%s", SPAN_ARG(name), after->attempt, saga_phase_name(after->phase),
-        happened(event));
+    put(line, "%.*s/%u %s:%s", SPAN_ARG(name), after->attempt,
+        saga_phase_at(def, &after->next, after->step, after->phase), happened(event));
     if (event->type == SAGA_EVENT_REPLY && strncmp(after->type, "reply.", 6) == 0)
         put(line, " %s", after->type + 6);
 }
 
-static void put_effect(struct line *line, const struct saga_state *next,
-                       const struct saga_effect *effect)
+static void put_effect(struct line *line, const struct saga_definition *def,
+                       const struct saga_state *next, const struct saga_effect *effect)
 {
     struct span name = name_of(next, effect->step);
     switch (effect->type) {
     case SAGA_EFFECT_SEND:
-        put(line, "%s %.*s/%u", saga_phase_name(effect->phase), SPAN_ARG(name),
-            next->steps[effect->step].operation[effect->phase].tries);
+        put(line, "%s %.*s/%u", saga_phase_at(def, next, effect->step, effect->phase),
+            SPAN_ARG(name), next->steps[effect->step].operation[effect->phase].tries);
         break;
     case SAGA_EFFECT_TURN_BACK:
         put(line, "turn_back %s", saga_cause_name(next->cause));
@@ -107,12 +107,13 @@ static bool worth_telling(const struct saga_effect *effect)
     return effect->type != SAGA_EFFECT_SETTLE || effect->step == SAGA_STEP_NONE;
 }
 
-int saga_transition_print(char *buf, size_t size, const struct saga_event *event,
-                          const struct saga_state *before, const struct saga_transition *after)
+int saga_transition_print(char *buf, size_t size, const struct saga_definition *def,
+                          const struct saga_event *event, const struct saga_state *before,
+                          const struct saga_transition *after)
 {
     struct line line = {buf, size, 0};
     const struct saga_state *next = &after->next;
-    put_event(&line, event, after);
+    put_event(&line, def, event, after);
     if (after->verdict != SAGA_APPLIED) {
         put(&line, " | %s", saga_verdict_name(after->verdict));
         if (after->verdict == SAGA_REFUSED)
@@ -128,7 +129,7 @@ int saga_transition_print(char *buf, size_t size, const struct saga_event *event
         if (!worth_telling(&after->effects.items[i]))
             continue;
         put(&line, "%s", separator);
-        put_effect(&line, next, &after->effects.items[i]);
+        put_effect(&line, def, next, &after->effects.items[i]);
         separator = ", ";
     }
     return (int)line.len;

@@ -70,6 +70,13 @@ int16_t saga_state_find(const struct saga_state *state, struct span label)
     return SAGA_STEP_NONE;
 }
 
+const char *saga_phase_at(const struct saga_definition *def, const struct saga_state *state,
+                          int16_t step, enum saga_phase phase)
+{
+    const char *name = step > SAGA_STEP_ROOT ? saga_def_at(def, state, step)->phases[phase] : NULL;
+    return name ? name : saga_phase_name(phase);
+}
+
 /* ---- elements ---- */
 
 /* "ship[2]"; inside an element of another for_each "ship[0][2]". */

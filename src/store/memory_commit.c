@@ -177,6 +177,16 @@ static const struct store_saga *saga_at(const struct memory_store *store, struct
     return found ? table_at(&store->sagas, at) : NULL;
 }
 
+static bool is_phase(struct span phase)
+{
+    static const char *const PHASES[] = {"do", "undo", "prepare", "commit", "abort"};
+    for (size_t i = 0; i < sizeof PHASES / sizeof PHASES[0]; i++) {
+        if (span_is(phase, PHASES[i]))
+            return true;
+    }
+    return false;
+}
+
 static bool is_sound(const struct memory_store *store, const struct store_batch *batch)
 {
     for (size_t i = 0; i < batch->saga_count; i++) {
@@ -187,7 +197,7 @@ static bool is_sound(const struct memory_store *store, const struct store_batch 
             return false;
     }
     for (size_t i = 0; i < batch->row_count; i++) {
-        if (!span_is(batch->rows[i].phase, "do") && !span_is(batch->rows[i].phase, "undo"))
+        if (!is_phase(batch->rows[i].phase))
             return false;
     }
     for (size_t i = 0; i < batch->wake_count; i++) {

@@ -37,10 +37,14 @@ static struct span trace_id(struct span traceparent)
     return (struct span){traceparent.ptr + TRACE_ID_AT, TRACE_ID_LENGTH};
 }
 
+bool transport_has_deadline(const struct store_row *row)
+{
+    return span_is(row->phase, "do") || span_is(row->phase, "prepare");
+}
+
 static void put_metadata(struct text *out, const struct store_row *row,
                          const struct transport_sending *sending)
 {
-    bool undo = span_is(row->phase, "undo");
     text_json_key(out, "metadata");
     text_json_open(out, '{');
     put(out, "userId", row->user_id);
@@ -48,16 +52,16 @@ static void put_metadata(struct text *out, const struct store_row *row,
     text_json_key(out, "retryCount");
     text_json_int(out, row->retry_count);
     put(out, "idempotencyKey", row->idempotency_key);
-    if (!undo) {
+    if (transport_has_deadline(row)) {
         text_json_key(out, "deadline");
         text_json_time(out, sending->now_ms + row->timeout_ms);
     }
     put(out, "saga", row->saga);
     put(out, "step", row->step);
     put(out, "phase", row->phase);
-    if (undo)
-        put(out, "undoes", row->undoes);
-    if (undo && row->in_doubt) {
+    if (!span_is_none(row->undoes))
+        put(out, span_is(row->phase, "commit") ? "commits" : "undoes", row->undoes);
+    if (row->in_doubt) {
         text_json_key(out, "inDoubt");
         text_json_bool(out, true);
     }

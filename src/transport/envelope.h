@@ -19,6 +19,9 @@ struct transport_sending {
 };
 
 /* One command as an envelope. */
+/* An undo and a decision have none: they are to be carried out however late they come. */
+bool transport_has_deadline(const struct store_row *row);
+
 struct span envelope_print(const struct store_row *row, const struct transport_sending *sending,
                            struct arena *arena);
 

@@ -75,9 +75,8 @@ static void plain_request(struct net_request *request, const struct store_row *r
     add_header(request, "Content-Type", SPAN_LIT("application/json"));
     add_header(request, "Idempotency-Key", row->idempotency_key);
     add_header(request, "traceparent", row->traceparent);
-    if (!span_is(row->phase, "undo"))
-        return;
-    add_header(request, "Saga-Undoes", row->undoes);
+    add_header(request, span_is(row->phase, "commit") ? "Saga-Commits" : "Saga-Undoes",
+               row->undoes);
     add_header(request, "Saga-In-Doubt", row->in_doubt ? SPAN_LIT("true") : SPAN_NONE);
 }
 

@@ -93,7 +93,7 @@ static bool command_of(struct scenario *s, struct span name, struct id *out)
     const struct saga_operation *operation = &s->state.steps[step].operation[phase];
     *out = operation->event_id;
     if (generation)
-        *out = operation_event_id(operation_key(&s->state, step, phase, 1, s->arena),
+        *out = operation_event_id(operation_key(s->def, &s->state, step, phase, 1, s->arena),
                                   generation);
     return true;
 }
@@ -301,7 +301,7 @@ static const char *commit(struct scenario *s, const struct saga_event *event,
                           struct saga_transition *transition)
 {
     const char *why;
-    struct span entry = saga_entry_print(event, &s->state, transition, s->arena);
+    struct span entry = saga_entry_print(s->def, event, &s->state, transition, s->arena);
     struct hash link = saga_chain(&s->state.chain, entry);
     json_t *value;
     struct arena *outer = json_use(s->arena);
@@ -367,7 +367,7 @@ const char *scenario_play(struct scenario *s, struct span line)
     event.event_id.bytes[15] = (uint8_t)++s->incoming;
     show_rows(s, &event);
     saga_step(s->def, &s->state, &event, s->arena, &transition);
-    saga_transition_print(trace, sizeof trace, &event, &s->state, &transition);
+    saga_transition_print(trace, sizeof trace, s->def, &event, &s->state, &transition);
     if (!dry)
         s->sent = transition.effects;
     if (transition.verdict == SAGA_APPLIED && !dry)

@@ -175,7 +175,7 @@ static enum saga_verdict apply(struct history *h, struct saga_event *event)
     saga_step(h->def, &h->state, event, &h->arena, &transition);
     if (transition.verdict != SAGA_APPLIED)
         return transition.verdict;
-    struct span entry = saga_entry_print(event, &h->state, &transition, &h->arena);
+    struct span entry = saga_entry_print(h->def, event, &h->state, &transition, &h->arena);
     struct hash link = saga_chain(&h->state.chain, entry);
     enum err err =
         saga_fold(h->def, &h->folded, entry, transition.next.number, &link, &h->arena, &why);
