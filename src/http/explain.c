@@ -211,7 +211,7 @@ static bool count_similar(struct explaining *e, const struct saga_thresholds *li
     const struct store_filter filters[] = {
         {.name = STORE_FILTER_SAGA, .values = &e->seen.def->name, .value_count = 1},
         {.name = STORE_FILTER_ATTENTION, .values = &reason, .value_count = 1},
-        {.name = STORE_FILTER_STEP, .values = &e->seen.def->steps[e->step].name, .value_count = 1},
+        {.name = STORE_FILTER_STEP, .values = &step_def(e)->name, .value_count = 1},
     };
     const struct store_list_query query = {
         .filters = filters,

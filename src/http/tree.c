@@ -97,18 +97,20 @@ static void put_remark(const struct tree *tree, int16_t index)
 
 static void put_step(const struct tree *tree, int16_t index, int depth)
 {
-    const struct saga_step_def *def = &tree->def->steps[index];
+    const struct saga_step_def *def = saga_def_at(tree->def, tree->state, index);
+    enum saga_step_kind kind = saga_kind_at(tree->def, tree->state, index);
+    int16_t first = saga_first_of(tree->def, tree->state, index);
     enum saga_step_status status = tree->state->steps[index].status;
     bool pivot = index == tree->def->pivot && status == SAGA_STEP_SUCCEEDED;
     const char *symbol = pivot ? "◆" : symbol_of(status);
-    if (def->first_child != SAGA_STEP_NONE && def->kind == SAGA_KIND_PARALLEL)
+    if (first != SAGA_STEP_NONE && (kind == SAGA_KIND_PARALLEL || kind == SAGA_KIND_FOR_EACH))
         symbol = "┬";
     text_printf(tree->out, "%*s%s %-*.*s %-34.*s ", 2 + 2 * depth, "", symbol, 20 - 2 * depth,
-                SPAN_ARG(def->name), SPAN_ARG(def->type));
+                SPAN_ARG(tree->state->steps[index].label), SPAN_ARG(def->type));
     put_remark(tree, index);
     text_printf(tree->out, "%s\n", pivot ? "   pivot passed" : "");
-    for (int16_t child = def->first_child; child != SAGA_STEP_NONE && depth < DEPTH_MAX;
-         child = tree->def->steps[child].next_sibling)
+    for (int16_t child = first; child != SAGA_STEP_NONE && depth < DEPTH_MAX;
+         child = saga_next_of(tree->def, tree->state, child))
         put_step(tree, child, depth + 1);
 }
 
@@ -130,7 +132,7 @@ void print_tree(struct request *request, struct text *out, const struct saga_def
     if (need.reason != SAGA_ATTENTION_NONE)
         text_printf(out, "  ! %s", saga_attention_name(need.reason));
     text_char(out, '\n');
-    for (int16_t child = def->steps[SAGA_STEP_ROOT].first_child; child != SAGA_STEP_NONE;
-         child = def->steps[child].next_sibling)
+    for (int16_t child = saga_first_of(def, state, SAGA_STEP_ROOT); child != SAGA_STEP_NONE;
+         child = saga_next_of(def, state, child))
         put_step(&tree, child, 0);
 }
