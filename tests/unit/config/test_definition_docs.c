@@ -24,6 +24,8 @@ static const struct {
     {"step", "\n## Steps\n"},
     {"retry", "\n## Tries\n"},
     {"defaults", "\n## Defaults\n"},
+    {"two_phase", "\n## Two phases\n"},
+    {"participant", "\n## Participants of two phases\n"},
 };
 #define SECTION_COUNT (sizeof SECTIONS / sizeof SECTIONS[0])
 #define UNSUPPORTED   "\n## Not supported yet\n"
@@ -31,9 +33,15 @@ static const struct {
 static const struct {
     const char *type, *shown;
 } TYPES[] = {
-    {"step_name", "step name"}, {"event", "event type"}, {"dur", "duration"},
-    {"float", "number"},        {"expr", "expression"},  {"bool", "`true` or `false`"},
+    {"step_name", "step name"},
+    {"event", "event type"},
+    {"dur", "duration"},
+    {"float", "number"},
+    {"expr", "expression"},
+    {"bool", "`true` or `false`"},
     {"json", "JSON"},
+    {"map two_phase", "two_phase"},
+    {"list participant", "list of participants"},
 };
 
 static struct span read_document(struct loaded *loaded)

@@ -171,7 +171,8 @@ static void mistakes_are_told_within_their_leaf(void **state)
                  "8:34 E120 something is missing at the end\n"
                  "9:18 E131 .steps.nobody - no step of that name before \"c_b\"\n"
                  "9:39 E120 this ${ is not closed | write ${ .input.x }\n"
-                 "12:17 E130 .innput - expressions see .input, .steps and .saga, undo_data also "
+                 "12:17 E130 .innput - expressions see .input, .steps and .saga, inside a "
+                 "for_each .item and .index, undo_data also "
                  ".error | did you mean .input?\n");
     assert_span(loaded->diagnostics.items[1].pointer, "/steps/0/data/two");
     assert_span(loaded->diagnostics.items[3].pointer, "/steps/0/data/list/1");

@@ -212,6 +212,56 @@ static void step_has_max_parallel(DEF)
     assert_int_equal(def->steps[1].parallel_max, 3);
 }
 
+static void saga_pauses_on_failure(DEF)
+{
+    assert_int_equal(def->steps[SAGA_STEP_ROOT].on_failure, SAGA_ON_FAILURE_PAUSE);
+}
+static void step_has_for_each(DEF)
+{
+    assert_span(expr_source(def->steps[1].for_each), ".input.items");
+    assert_int_equal(def->steps[1].parallel_max, 3);
+}
+static void step_is_two_phase(DEF)
+{
+    assert_int_equal(def->steps[1].kind, SAGA_KIND_TWO_PHASE);
+    assert_int_equal(def->pivot, 1);
+}
+static void two_phase_has_participants(DEF)
+{
+    assert_int_equal(def->step_count, 8);
+    assert_int_equal(step_of(def, "move/to/commit")->prepared, 4);
+}
+static void two_phase_has_timeout(DEF)
+{
+    assert_int_equal(step_of(def, "move/prepare")->timeout_ms, 10000);
+}
+static void participant_has_name(DEF)
+{
+    assert_span(step_of(def, "move/from")->name, "move/from");
+}
+static void participant_has_prepare(DEF)
+{
+    assert_span(step_of(def, "move/from")->type, "bank.debit.prepare");
+}
+static void participant_has_commit(DEF)
+{
+    assert_span(step_of(def, "move/from/commit")->type, "bank.debit.commit");
+}
+static void participant_has_abort(DEF)
+{
+    assert_span(step_of(def, "move/from")->undo_type, "bank.debit.abort");
+}
+static void participant_has_data(DEF)
+{
+    assert_span(expr_source(step_of(def, "move/to")->data), ".input.to");
+}
+
+#define TWO_PHASE                                                                                  \
+    "saga: s\nsteps:\n  - name: move\n    two_phase:\n      timeout: 10s\n      participants:\n"   \
+    "        - {name: from, prepare: bank.debit.prepare, commit: bank.debit.commit,"               \
+    " abort: bank.debit.abort}\n"                                                                  \
+    "        - {name: to, prepare: bank.credit.prepare, commit: bank.credit.commit,"               \
+    " abort: bank.credit.abort, data: .input.to}\n"
 #define UNDONE "saga: s\nsteps:\n  - do: a.b.c\n    undo: a.b.undo\n"
 #define STEP   "saga: s\nsteps:\n  - do: demo.greeting.say\n"
 
@@ -279,18 +329,27 @@ static const struct sample WORKS[] = {
     {"step", "max_parallel",
      "saga: s\nsteps:\n  - parallel: [{do: a.b.c, undo: none}]\n    max_parallel: 3\n",
      step_has_max_parallel},
+    {"saga", "on_failure", "saga: s\non_failure: pause\n" HELLO, saga_pauses_on_failure},
+    {"step", "on_failure", UNDONE "    on_failure: continue\n", step_is_optional},
+    {"step", "for_each", UNDONE "    for_each: .input.items\n    max_parallel: 3\n",
+     step_has_for_each},
+    {"step", "two_phase", TWO_PHASE, step_is_two_phase},
+    {"two_phase", "participants", TWO_PHASE, two_phase_has_participants},
+    {"two_phase", "timeout", TWO_PHASE, two_phase_has_timeout},
+    {"participant", "name", TWO_PHASE, participant_has_name},
+    {"participant", "prepare", TWO_PHASE, participant_has_prepare},
+    {"participant", "commit", TWO_PHASE, participant_has_commit},
+    {"participant", "abort", TWO_PHASE, participant_has_abort},
+    {"participant", "data", TWO_PHASE, participant_has_data},
 };
 
 /* Of the language as a whole, but not of this version. */
 static const char *const REFUSED[][2] = {
-    {"saga", "input_schema"}, {"saga", "triggers"},    {"saga", "lock"},
-    {"saga", "attributes"},   {"saga", "redact"},      {"saga", "encrypt"},
-    {"saga", "subject"},      {"saga", "on_failure"},  {"saga", "emit"},
-    {"saga", "retention"},    {"step", "await"},       {"step", "run"},
-    {"step", "emit"},         {"step", "two_phase"},   {"step", "on_failure"},
-    {"step", "succeeds_on"},  {"step", "fails_on"},    {"step", "match"},
-    {"step", "for_each"},     {"step", "data_schema"}, {"step", "reply_schema"},
-    {"step", "delivery"},
+    {"saga", "input_schema"}, {"saga", "triggers"}, {"saga", "lock"},    {"saga", "attributes"},
+    {"saga", "redact"},       {"saga", "encrypt"},  {"saga", "subject"}, {"saga", "emit"},
+    {"saga", "retention"},    {"step", "await"},    {"step", "run"},     {"step", "emit"},
+    {"step", "succeeds_on"},  {"step", "fails_on"}, {"step", "match"},   {"step", "data_schema"},
+    {"step", "reply_schema"}, {"step", "delivery"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -382,12 +441,11 @@ static void a_step_of_a_kind_that_is_not_supported_yet_is_only_told_that(void **
                  "  - await: approvals.order.decided\n"
                  "    match: .event.data.id == .input.id\n"
                  "  - do: a.b.c\n"
-                 "    for_each: .input.items\n"
-                 "    data: .item\n"
+                 "    succeeds_on: [a.b.done]\n"
                  "    undo: a.b.d\n",
                  "3:5 E102 \"await\" is not supported yet by this version\n"
                  "4:5 E102 \"match\" is not supported yet by this version\n"
-                 "6:5 E102 \"for_each\" is not supported yet by this version\n");
+                 "6:5 E102 \"succeeds_on\" is not supported yet by this version\n");
 }
 
 static void the_full_example_is_refused_for_what_is_not_supported_yet_and_nothing_else(void **state)
