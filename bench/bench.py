@@ -10,9 +10,8 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "chaos"))
-from chaos import wait_ready  # noqa: E402
-from cluster import Cluster, Process, free_port  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "lib"))
+from cluster import Cluster, Process, free_port, wait_ready  # noqa: E402
 
 SETTINGS = ["fsync=on", "synchronous_commit=on", "full_page_writes=on", "shared_buffers=1GB", "max_wal_size=4GB",
             "min_wal_size=1GB", "checkpoint_timeout=15min", "wal_buffers=64MB"]

@@ -26,7 +26,8 @@ import sys
 import threading
 import time
 
-from cluster import Cluster, Process, free_port
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from cluster import Cluster, Process, free_port, wait_ready  # noqa: E402
 
 HEARTBEAT = {"interval": "200ms", "timeout": "1s"}
 PAUSE_SECONDS = 1.6  # longer than the heartbeat lives
@@ -117,20 +118,6 @@ class Load:
             except (OSError, http.client.HTTPException, ValueError):
                 connections.pop(port, None)
             time.sleep(0.02)
-
-
-def wait_ready(port, seconds=60):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        try:
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-            connection.request("GET", "/readyz")
-            if connection.getresponse().status == 200:
-                return True
-        except OSError:
-            pass
-        time.sleep(0.02)
-    return False
 
 
 class World:

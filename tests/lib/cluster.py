@@ -1,6 +1,7 @@
 """A private PostgreSQL cluster and the service's processes, for runs that break things on purpose."""
 
 import glob
+import http.client
 import os
 import pwd
 import shutil
@@ -32,13 +33,27 @@ def free_port():
         return s.getsockname()[1]
 
 
+def wait_ready(port, seconds=60):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status == 200:
+                return True
+        except OSError:
+            pass
+        time.sleep(0.02)
+    return False
+
+
 class Cluster:
     """initdb, a unix socket, no port; as root it runs as the user postgres."""
 
     def __init__(self, settings=()):
         found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
         self.programs = os.path.dirname(found[-1]) if found else os.path.dirname(shutil.which("initdb"))
-        self.folder = tempfile.mkdtemp(prefix="sagad-chaos-", dir="/tmp")
+        self.folder = tempfile.mkdtemp(prefix="sagad-test-", dir="/tmp")
         self.user = pwd.getpwnam("postgres") if os.geteuid() == 0 else None
         if self.user:
             os.chown(self.folder, self.user.pw_uid, self.user.pw_gid)
@@ -75,8 +90,12 @@ class Cluster:
             self.process.wait(60)
         self.process = None
 
-    def query(self, sql):
-        out = subprocess.run(["psql", "-XAtq", self.url, "-c", sql], check=True, capture_output=True, text=True)
+    def url_of(self, database):
+        return self.url.replace("dbname=postgres", f"dbname={database}")
+
+    def query(self, sql, database="postgres"):
+        out = subprocess.run(["psql", "-XAtq", self.url_of(database), "-c", sql], check=True, capture_output=True,
+                             text=True)
         return out.stdout.strip()
 
     def remove(self):
