@@ -109,10 +109,10 @@ class Process:
     def __init__(self, arguments, log):
         self.arguments, self.log, self.process = arguments, log, None
 
-    def start(self):
+    def start(self, user=None):
         with open(self.log, "a") as log:
             self.process = subprocess.Popen(self.arguments, stdout=log, stderr=log,
-                                            preexec_fn=_die_with_parent())
+                                            preexec_fn=_die_with_parent(user))
 
     def signal(self, number):
         self.process.send_signal(number)
