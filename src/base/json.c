@@ -55,9 +55,9 @@ static void locate(struct span text, size_t offset, struct json_problem *problem
 }
 
 /* jansson's own depth limit is 2048 and it recurses: count brackets outside of strings first. */
-static bool too_deep(struct span text, size_t *offset)
+static bool too_deep(struct span text, unsigned depth_max, size_t *offset)
 {
-    int depth = 0;
+    unsigned depth = 0;
     bool in_string = false;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.ptr[i];
@@ -69,18 +69,19 @@ static bool too_deep(struct span text, size_t *offset)
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
-            if (++depth > JSON_DEPTH_MAX) {
+            if (++depth > depth_max) {
                 *offset = i;
                 return true;
             }
-        } else if (c == '}' || c == ']') {
+        } else if ((c == '}' || c == ']') && depth > 0) {
             depth--;
         }
     }
     return false;
 }
 
-enum err json_read(struct span text, json_t **out, struct json_problem *problem)
+enum err json_read_within(struct span text, unsigned depth_max, json_t **out,
+                          struct json_problem *problem)
 {
     struct json_problem ignored;
     if (!problem)
@@ -92,10 +93,10 @@ enum err json_read(struct span text, json_t **out, struct json_problem *problem)
         snprintf(problem->message, sizeof problem->message, "longer than %d bytes", JSON_BYTES_MAX);
         return ERR_LIMIT;
     }
-    if (too_deep(text, &offset)) {
+    if (too_deep(text, depth_max, &offset)) {
         locate(text, offset, problem);
-        snprintf(problem->message, sizeof problem->message, "nested deeper than %d levels",
-                 JSON_DEPTH_MAX);
+        snprintf(problem->message, sizeof problem->message, "nested deeper than %u levels",
+                 depth_max);
         return ERR_LIMIT;
     }
     json_error_t error;
@@ -112,6 +113,11 @@ enum err json_read(struct span text, json_t **out, struct json_problem *problem)
                      ? "; integers must fit 64 bits, write larger ones as strings"
                      : "");
     return ERR_INVALID;
+}
+
+enum err json_read(struct span text, json_t **out, struct json_problem *problem)
+{
+    return json_read_within(text, JSON_DEPTH_MAX, out, problem);
 }
 
 static json_t *member(const json_t *value, const char *from, const char *to)

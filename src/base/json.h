@@ -41,6 +41,9 @@ struct json_problem {
 /* Any JSON value. On error (ERR_INVALID, or ERR_LIMIT for depth or size) `*out` is NULL and
    `problem` is filled; `problem` may be NULL. */
 MUST_CHECK enum err json_read(struct span text, json_t **out, struct json_problem *problem);
+/* The same with a depth limit of its own, from 1 to JSON_DEPTH_MAX. */
+MUST_CHECK enum err json_read_within(struct span text, unsigned depth_max, json_t **out,
+                                     struct json_problem *problem);
 
 /* NUL-terminated behind its length; lives in `arena`. */
 struct span json_write(const json_t *value, struct arena *arena);

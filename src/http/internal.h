@@ -102,7 +102,8 @@ bool request_flag(struct request *request, const char *name); /* ?name, ?name=tr
 struct span request_decode(struct request *request, struct span raw);
 /* Whatever can't stand in a URL as it is, percent-encoded; escapes that are there stay. */
 struct span request_encode(struct request *request, struct span raw);
-/* Path, query and the headers that are kept are UTF-8 without NUL. False: answered. */
+/* The body has one length; path, query and the headers that are kept are UTF-8 without NUL. False:
+   answered. */
 bool request_readable(struct request *request);
 /* Content-Type is one of `types` (NULL-terminated), or curl's own, or none. False: answered. */
 bool request_type(struct request *request, const char *const *types);

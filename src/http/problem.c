@@ -60,8 +60,8 @@ static const struct page {
      "If-Match names another revision than the one there is now.",
      "Read it again, decide again, and send the new ETag."},
     {"payload-too-large", 413, "The body is too large",
-     "It is longer than limits.body allows, or an array has too many events.",
-     "Send less at once, or raise limits.body in the daemon's settings."},
+     "It is longer than limits.body_bytes allows, or an array has too many events.",
+     "Send less at once, or raise limits.body_bytes in the daemon's settings."},
     {"unsupported-media-type", 415, "The body is of a type that is not read here",
      "Content-Type is none that this path takes. A type that a web page may send unasked, or none, "
      "is taken only if the request has no Origin.",

@@ -110,9 +110,33 @@ static enum MHD_Result check_argument(void *ctx, enum MHD_ValueKind kind, const 
     return MHD_NO;
 }
 
+static enum MHD_Result count_length(void *ctx, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    unsigned *count = ctx;
+    (void)kind;
+    (void)value;
+    *count += strcasecmp(name, "Content-Length") == 0 || strcasecmp(name, "Transfer-Encoding") == 0;
+    return MHD_YES;
+}
+
+/* Where two readers could find different ends of a request, the rest of the connection can't be
+   trusted; libmicrohttpd takes one of them without a word. */
+static bool has_one_end(struct request *request)
+{
+    unsigned count = 0;
+    MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_length, &count);
+    if (count <= 1)
+        return true;
+    add_header(request, "Connection", SPAN_LIT("close"));
+    return refuse(request, "more than one of Content-Length and Transfer-Encoding");
+}
+
 bool request_readable(struct request *request)
 {
     struct span actor = request_header(request, "X-Actor");
+    if (!has_one_end(request))
+        return false;
     if (!is_text(request_decode(request, request->path)))
         return refuse(request, "the path is not UTF-8 text");
     if (!span_is_none(actor) && (actor.len > HTTP_HEADER_BYTES_MAX || !is_text(actor)))
@@ -351,7 +375,8 @@ bool request_json(struct request *request, json_t **out)
     struct span body = request_body(request);
     if (!request_type(request, TYPES))
         return false;
-    if (json_read(body.len ? body : SPAN_LIT("{}"), out, &why) == ERR_OK)
+    if (json_read_within(body.len ? body : SPAN_LIT("{}"),
+                         request->server->options.config->limits.json_depth, out, &why) == ERR_OK)
         return true;
     return refuse(request,
                   arena_printf(&request->arena, "the body is not JSON: line %u, column %u: %s",

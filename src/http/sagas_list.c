@@ -133,8 +133,12 @@ static void check_words(struct listing *l, const struct store_filter *filter)
 {
     enum saga_status status;
     enum saga_attention reason;
+    uint64_t version;
     for (size_t i = 0; i < filter->value_count; i++) {
         struct span word = filter->values[i];
+        if (filter->name == STORE_FILTER_VERSION && !request_number(word, INT32_MAX, &version))
+            refuse(l, arena_printf(&l->request->arena, "no version \"%.*s\"", SPAN_ARG(word)),
+                   SPAN_LIT("a version is a number from 1"));
         if (filter->name == STORE_FILTER_STATUS && !saga_status_from(word, &status))
             refuse(l, arena_printf(&l->request->arena, "no status \"%.*s\"", SPAN_ARG(word)),
                    SPAN_LIT("pending, running, compensating, completed, compensated, failed"));

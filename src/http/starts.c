@@ -36,6 +36,19 @@ void respond_no_definition(struct request *request, struct span name)
         });
 }
 
+static void no_version(struct request *request, const struct starting *starting)
+{
+    respond_problem(
+        request,
+        &(struct problem){
+            .slug = "definition-not-found",
+            .detail = arena_printf(&request->arena, "\"%.*s\" has no version %u",
+                                   SPAN_ARG(starting->saga), starting->version),
+            .hint = arena_printf(&request->arena, "GET /v1/definitions/%.*s/versions lists them",
+                                 SPAN_ARG(starting->saga)),
+        });
+}
+
 static bool bad_member(struct request *request, const char *pointer, const char *detail)
 {
     respond_problem(request, &(struct problem){
@@ -158,7 +171,10 @@ static void start(struct request *request, const struct starting *starting)
     const struct saga_definition *def =
         engine_definition(server->options.definitions, starting->saga, starting->version);
     if (def == NULL) {
-        respond_no_definition(request, starting->saga);
+        if (engine_definition(server->options.definitions, starting->saga, 0))
+            no_version(request, starting);
+        else
+            respond_no_definition(request, starting->saga);
         return;
     }
     if (!request_wait_ms(request, &wait_ms) || !request_key(request, &key))

@@ -78,6 +78,7 @@ static void configure(void)
     };
     service.config.batch.events_max = 100;
     service.config.limits.body_bytes = 65536;
+    service.config.limits.json_depth = 64;
     service.config.limits.queue_events = 1000;
     service.config.limits.wait_max_ms = 60000;
     service.config.heartbeat.interval_ms = 100;

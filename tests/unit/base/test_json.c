@@ -101,6 +101,18 @@ static void depth_and_size_have_a_limit_and_one_past_it_is_refused(void **state)
     assert_int_equal(json_read((struct span){large, JSON_BYTES_MAX + 1}, &value, NULL), ERR_LIMIT);
 }
 
+static void a_lower_depth_limit_holds_and_one_past_it_is_refused(void **state)
+{
+    (void)state;
+    json_t *value;
+    struct json_problem problem;
+    assert_int_equal(json_read_within(SPAN_LIT("[{\"a\":1}]"), 2, &value, NULL), ERR_OK);
+    assert_int_equal(json_read_within(SPAN_LIT("[{\"a\":[]}]"), 2, &value, &problem), ERR_LIMIT);
+    assert_string_equal(problem.message, "nested deeper than 2 levels");
+    assert_int_equal(problem.column, 7);
+    assert_int_equal(json_read_within(SPAN_LIT("]["), 2, &value, &problem), ERR_INVALID);
+}
+
 static void a_problem_has_its_place(void **state)
 {
     (void)state;
@@ -130,6 +142,7 @@ int main(void)
         cmocka_unit_test(members_keep_their_order_and_can_be_sorted),
         cmocka_unit_test(what_is_not_strict_json_is_refused),
         cmocka_unit_test(depth_and_size_have_a_limit_and_one_past_it_is_refused),
+        cmocka_unit_test(a_lower_depth_limit_holds_and_one_past_it_is_refused),
         cmocka_unit_test(a_problem_has_its_place),
         cmocka_unit_test(pointers_find_members_and_items),
     };
