@@ -29,7 +29,8 @@ struct engine;
 struct engine_result {
     enum err err; /* ERR_OK: see the verdict; ERR_NOT_FOUND: no such saga; ERR_UNAVAILABLE,
                      ERR_STOPPED, ERR_BROKEN (dead-lettered), ERR_INVALID (request key reused with
-                     other content), ERR_CONFLICT (the saga is not at the expected number) */
+                     other content), ERR_REFUSED (its definition can't be loaded), ERR_CONFLICT (the
+                     saga is not at the expected number) */
     enum saga_verdict verdict;
     const struct saga_definition *definition;
     const struct saga_state *state; /* after the event, NULL if there is none */

@@ -47,7 +47,7 @@ static void from_table(struct batch *batch, struct batch_saga *saga,
                   "a saga's definition can't be loaded: its event is left out",
                   LOG_ID("saga.id", saga->id), LOG_TEXT("saga.name", loaded->definition),
                   LOG_INT("saga.version", loaded->version));
-        saga->err = ERR_NOT_FOUND;
+        saga->err = ERR_REFUSED;
         return;
     }
     decode(batch, saga, loaded->state, loaded->number);

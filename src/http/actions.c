@@ -55,6 +55,8 @@ static void answer(struct request *request, const struct engine_result *result)
 {
     if (result->err == ERR_NOT_FOUND) {
         respond_simple(request, "saga-not-found", "no saga has this id");
+    } else if (result->err == ERR_REFUSED) {
+        respond_definition_missing(request);
     } else if (result->err == ERR_CONFLICT) {
         respond_simple(request, "precondition-failed", "the saga is at another revision");
     } else if (result->err == ERR_INVALID) {

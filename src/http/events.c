@@ -31,7 +31,10 @@ static bool all_taken(struct request *request)
 {
     for (size_t i = 0; i < request->events->count; i++) {
         if (request->events->items[i].not_taken) {
-            respond_error(request, request->events->items[i].not_taken);
+            if (request->events->items[i].not_taken == ERR_REFUSED)
+                respond_definition_missing(request);
+            else
+                respond_error(request, request->events->items[i].not_taken);
             return false;
         }
     }
@@ -102,7 +105,8 @@ static void on_done(void *ctx, const struct engine_result *result)
 {
     struct arrived *item = ctx;
     item->disposition = disposition_of(result);
-    if (result->err == ERR_STOPPED || err_class(result->err) == ERR_CLASS_RETRY)
+    if (result->err == ERR_STOPPED || result->err == ERR_REFUSED ||
+        err_class(result->err) == ERR_CLASS_RETRY)
         item->not_taken = result->err;
     one_less(item->request);
 }

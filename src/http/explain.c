@@ -264,12 +264,43 @@ static bool read_rows(struct explaining *e)
     return true;
 }
 
+/* Without its definition there is no state to look at, only the row. */
+static void explain_row(struct request *request, const struct store_saga *row)
+{
+    struct text out;
+    text_init(&out, &request->arena);
+    text_json_open(&out, '{');
+    print_text(&out, "summary",
+               arena_printf(&request->arena,
+                            "Version %u of %.*s can't be loaded, so nothing of this saga moves "
+                            "until it can.",
+                            row->version, SPAN_ARG(row->definition)));
+    print_text(&out, "status", row->status);
+    text_json_key(&out, "pivotPassed");
+    text_json_bool(&out, row->committed);
+    print_row_attention(request, &out, row);
+    text_json_key(&out, "similar");
+    text_json_raw(&out, SPAN_LIT("{\"query\":\"/v1/sagas?attention=definition_missing\"}"));
+    text_json_key(&out, "allowedActions");
+    text_json_raw(&out, SPAN_LIT("[]"));
+    text_json_key(&out, "notAllowed");
+    text_json_raw(&out, SPAN_LIT("{}"));
+    text_json_close(&out, '}');
+    respond_json(request, 200, text_span(&out));
+}
+
 void handle_explain(struct request *request)
 {
     struct explaining e = {.request = request,
                            .now_ms = clock_now_ms(request->server->options.clock)};
     struct text out;
-    if (!find_saga(request, &e.seen) || !read_rows(&e))
+    if (!find_saga_row(request, &e.seen))
+        return;
+    if (e.seen.def == NULL) {
+        explain_row(request, &e.seen.row);
+        return;
+    }
+    if (!read_rows(&e))
         return;
     struct saga_thresholds limits = *engine_thresholds(request->server->options.engine);
     e.need = saga_attention_at(e.seen.def, e.seen.state, e.now_ms, &limits);

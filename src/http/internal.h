@@ -166,11 +166,12 @@ void route_request(struct request *request);
 /* ---- saga_view.c ---- */
 
 struct saga_seen {
-    const struct saga_definition *def;
+    const struct saga_definition *def; /* NULL, and no state: it can't be loaded */
     const struct saga_state *state;
     struct store_saga row; /* number, columns */
 };
 void print_saga_row(struct request *request, struct text *out, const struct store_saga *row);
+void print_row_attention(struct request *request, struct text *out, const struct store_saga *row);
 void print_saga(struct request *request, struct text *out, const struct saga_definition *def,
                 const struct saga_state *state);
 void print_steps(struct request *request, struct text *out, const struct saga_definition *def,
@@ -193,6 +194,9 @@ void print_tree(struct request *request, struct text *out, const struct saga_def
 
 /* The saga that argument 0 names (id, its beginning, or SAGA/KEY). False: answered. */
 bool find_saga(struct request *request, struct saga_seen *out);
+/* The same, and what is in its row also if its definition can't be loaded. */
+bool find_saga_row(struct request *request, struct saga_seen *out);
+void respond_definition_missing(struct request *request);
 bool find_saga_id(struct request *request, struct id *out);
 void set_etag(struct request *request, uint64_t number);
 

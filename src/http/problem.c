@@ -85,6 +85,11 @@ static const struct page {
      "Try again after Retry-After, with the same Idempotency-Key."},
     {"starting", 503, "The service is starting", "It listens already but is not ready.",
      "Try again after Retry-After; GET /readyz?verbose says what it waits for."},
+    {"definition-missing", 503, "The saga's definition can't be loaded",
+     "Sagas keep the version they started with, and this daemon can't load that of this saga: its "
+     "row of the table definitions is gone, or another version of sagad wrote it. Until it can, "
+     "nothing of the saga moves.",
+     "Put the row back, or run a sagad that can load it; then try again."},
     {"draining", 503, "The service is stopping", "This daemon takes no more work before it ends.",
      "Try again after Retry-After: another daemon or the next start answers."},
 };

@@ -74,8 +74,14 @@ void print_attention(struct request *request, struct text *out, const struct sag
 
 /* ---- from a row of a list ---- */
 
+static bool definition_is_missing(struct request *request, const struct store_saga *row)
+{
+    return row->ended_ms == 0 && engine_definition(request->server->options.definitions,
+                                                   row->definition, row->version) == NULL;
+}
+
 /* The row has what saga_attention_at() needs, so lists need no state. */
-static void row_attention(struct request *request, struct text *out, const struct store_saga *row)
+void print_row_attention(struct request *request, struct text *out, const struct store_saga *row)
 {
     struct saga_thresholds limits = thresholds(request);
     int64_t now_ms = clock_now_ms(request->server->options.clock);
@@ -86,7 +92,11 @@ static void row_attention(struct request *request, struct text *out, const struc
     bool unanswered =
         row->unanswered_since_ms &&
         (row->no_consumer || now_ms - row->unanswered_since_ms >= limits.no_consumer_after_ms);
-    if (span_is_none(reason) && row->ended_ms == 0) {
+    if (definition_is_missing(request, row)) {
+        reason = span_of(saga_attention_name(SAGA_ATTENTION_DEFINITION_MISSING));
+        step = SPAN_NONE;
+        since_ms = row->updated_ms;
+    } else if (span_is_none(reason) && row->ended_ms == 0) {
         if (failing) {
             reason = row->failing_undo ? SPAN_LIT("undo_failing") : SPAN_LIT("step_failing");
             step = row->failing_step;
@@ -143,7 +153,7 @@ void print_saga_row(struct request *request, struct text *out, const struct stor
     print_time(out, "endedAt", row->ended_ms);
     print_owner(request, out, row);
     print_progress(out, row->done, row->total);
-    row_attention(request, out, row);
+    print_row_attention(request, out, row);
     if (!span_is_none(row->labels)) {
         text_json_key(out, "labels");
         text_json_raw(out, row->labels);

@@ -9,9 +9,12 @@ static void respond_seen(struct request *request, const struct saga_seen *seen)
 {
     struct text out;
     text_init(&out, &request->arena);
-    set_etag(request, seen->state->number);
-    if (request_has_seen(request, seen->state->number)) {
+    set_etag(request, seen->row.number);
+    if (request_has_seen(request, seen->row.number)) {
         respond_text(request, 304, NULL, SPAN_LIT(""));
+    } else if (seen->def == NULL) {
+        print_saga_row(request, &out, &seen->row);
+        respond_json(request, 200, text_span(&out));
     } else if (request_accepts(request, "text/plain")) {
         print_tree(request, &out, seen->def, seen->state);
         respond_text(request, 200, "text/plain; charset=utf-8", text_span(&out));
@@ -21,24 +24,25 @@ static void respond_seen(struct request *request, const struct saga_seen *seen)
     }
 }
 
-static bool has_changed(const struct request *request, const struct saga_state *state)
+static bool has_changed(const struct request *request, uint64_t number)
 {
     if (span_is_none(request_header(request, "If-None-Match")))
-        return request->seen_number != 0 && state->number > request->seen_number;
-    return !request_has_seen(request, state->number);
+        return request->seen_number != 0 && number > request->seen_number;
+    return !request_has_seen(request, number);
 }
 
 static void get_now(struct request *request)
 {
     struct saga_seen seen;
-    if (!find_saga(request, &seen))
+    if (!find_saga_row(request, &seen))
         return;
-    bool enough = saga_status_terminal(seen.state->status) ||
-                  (request->until_change && has_changed(request, seen.state));
+    const struct store_saga *row = &seen.row;
+    bool enough =
+        row->ended_ms != 0 || (request->until_change && has_changed(request, row->number));
     if (request->seen_number == 0)
-        request->seen_number = seen.state->number;
+        request->seen_number = row->number;
     if (!enough && request->until_ms != 0 && !request_wait_is_over(request))
-        request_wait_for_saga(request, seen.state->id, 0, get_now);
+        request_wait_for_saga(request, row->id, 0, get_now);
     else
         respond_seen(request, &seen);
 }

@@ -73,21 +73,38 @@ bool find_saga_id(struct request *request, struct id *out)
     return true;
 }
 
-bool find_saga(struct request *request, struct saga_seen *out)
+bool find_saga_row(struct request *request, struct saga_seen *out)
 {
     struct saga_state *state = ARENA_NEW(&request->arena, struct saga_state);
     if (!read_row(request, &out->row))
         return false;
     out->def = engine_definition(request->server->options.definitions, out->row.definition,
                                  out->row.version);
-    out->state = state;
-    if (out->def == NULL) {
-        respond_simple(request, "internal", "the saga's definition can't be loaded");
-        return false;
-    }
+    out->state = out->def ? state : NULL;
+    if (out->def == NULL)
+        return true;
     if (saga_state_decode(out->def, out->row.state, &request->arena, state) == ERR_OK)
         return true;
     respond_simple(request, "internal", "the saga's stored state can't be read; run sagactl audit");
+    return false;
+}
+
+void respond_definition_missing(struct request *request)
+{
+    respond_problem(request, &(struct problem){
+                                 .slug = "definition-missing",
+                                 .hint = SPAN_LIT("put its row of the table definitions back, or "
+                                                  "run a sagad that can load it"),
+                             });
+}
+
+bool find_saga(struct request *request, struct saga_seen *out)
+{
+    if (!find_saga_row(request, out))
+        return false;
+    if (out->def)
+        return true;
+    respond_definition_missing(request);
     return false;
 }
 

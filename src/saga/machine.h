@@ -14,7 +14,8 @@
 #include "base/json.h"
 #include "saga/step.h"
 
-#define SAGA_CODE_EXPRESSION "expression_error"
+#define SAGA_CODE_EXPRESSION  "expression_error"
+#define SAGA_CODE_UNREACHABLE "unreachable" /* of a transport: nothing was sent */
 
 struct machine {
     const struct saga_definition *def;

@@ -100,11 +100,17 @@ static void tell_failing(struct saga_telling *telling, int16_t step, bool undo, 
     telling->undoing = undo;
 }
 
+/* It could not be handed over, or nobody there does this: not taken, however often it was tried. */
+static bool nobody_there(const struct saga_operation *operation)
+{
+    return operation->no_consumer || span_is(operation->code, SAGA_CODE_UNREACHABLE);
+}
+
 /* Somebody who answered an earlier try may be silent now. */
 static void tell_unanswered(struct saga_telling *telling, int16_t step,
                             const struct saga_operation *operation)
 {
-    int64_t since_ms = operation->last == SAGA_OUTCOME_TRANSIENT && !operation->no_consumer
+    int64_t since_ms = operation->last == SAGA_OUTCOME_TRANSIENT && !nobody_there(operation)
                            ? operation->sent_ms
                            : operation->first_sent_ms;
     telling->no_consumer |= operation->no_consumer;
@@ -118,7 +124,7 @@ static bool is_unanswered(enum saga_step_status status, const struct saga_operat
 {
     bool sent = status == SAGA_STEP_SENT || status == SAGA_STEP_UNDO_SENT;
     return operation->last == SAGA_OUTCOME_NONE || operation->last == SAGA_OUTCOME_UNKNOWN ||
-           operation->no_consumer || (sent && operation->last == SAGA_OUTCOME_TRANSIENT);
+           nobody_there(operation) || (sent && operation->last == SAGA_OUTCOME_TRANSIENT);
 }
 
 struct saga_telling saga_telling(const struct saga_definition *def, const struct saga_state *state)

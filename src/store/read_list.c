@@ -16,8 +16,8 @@ static int time_param(struct pg_params *params, int64_t at_ms)
     return params->count;
 }
 
-/* The blocking reason is stored; of the telling ones the oldest counts, as saga_attention_at() has
- * it. */
+/* A blocking reason is stored, but for the one that another table shows; of the telling ones the
+ * oldest counts, as saga_attention_at() has it. */
 void read_attention(int64_t now_ms, int64_t failing_after_ms, int64_t no_consumer_after_ms,
                     struct pg_params *params, struct text *sql)
 {
@@ -26,12 +26,14 @@ void read_attention(int64_t now_ms, int64_t failing_after_ms, int64_t no_consume
     int unanswered = time_param(params, now_ms - no_consumer_after_ms);
     text_printf(
         sql,
+        "CASE WHEN ended_at IS NULL AND NOT EXISTS (SELECT FROM definitions d WHERE "
+        "d.name = sagas.definition AND d.version = sagas.version) THEN 'definition_missing' ELSE "
         "coalesce(attention, CASE WHEN ended_at IS NULL THEN (SELECT reason FROM (VALUES "
-        "(CASE WHEN failing_undo THEN 'undo_failing' ELSE 'step_failing' END, "
+        "(1, CASE WHEN failing_undo THEN 'undo_failing' ELSE 'step_failing' END, "
         "CASE WHEN failing_since <= $%d THEN failing_since END), "
-        "('no_consumer', CASE WHEN no_consumer OR unanswered_since <= $%d THEN unanswered_since "
-        "END), ('overdue', CASE WHEN overdue_since <= $%d THEN overdue_since END)) "
-        "AS t (reason, since) WHERE since IS NOT NULL ORDER BY since LIMIT 1) END)",
+        "(2, 'no_consumer', CASE WHEN no_consumer OR unanswered_since <= $%d THEN unanswered_since "
+        "END), (3, 'overdue', CASE WHEN overdue_since <= $%d THEN overdue_since END)) "
+        "AS t (rank, reason, since) WHERE since IS NOT NULL ORDER BY since, rank LIMIT 1) END) END",
         failing, unanswered, now);
 }
 

@@ -58,8 +58,18 @@ static void vary(void)
     sagas[5].unanswered_step = SPAN_LIT("pay");
 }
 
+static void put_definition(const char *name, uint32_t version)
+{
+    bool created;
+    struct store_definition definition = {
+        .name = span_of(name), .version = version, .source = SPAN_LIT("saga: x")};
+    assert_int_equal(store_definition_add(session, &definition, true, &created), ERR_OK);
+}
+
 static void put(void)
 {
+    put_definition("order", 1);
+    put_definition("refund", 2);
     struct store_entry entries[SAGAS];
     for (size_t i = 0; i < SAGAS; i++)
         entries[i] = subject_entry(sagas[i].id, 1);
@@ -174,6 +184,54 @@ static void a_negated_filter_finds_the_others_and_those_without_a_value(void **s
     assert_string_equal(without(STORE_FILTER_STEP, "pay"), "0 1 2 4 5");
     assert_string_equal(without(STORE_FILTER_LABEL, "team=red"), "1 2 3 4 5");
     assert_string_equal(without(STORE_FILTER_ATTENTION, "true"), "0 1 2");
+}
+
+/* As saga_attention_at() has it: the same saga is told and found for the same reason. */
+static void of_two_reasons_as_old_the_failing_one_is_told(void **state)
+{
+    (void)state;
+    struct store_saga both = subject_saga(id_v7(now_ms));
+    struct store_entry entry = subject_entry(both.id, 1);
+    both.key = SPAN_NONE;
+    both.failing_since_ms = both.unanswered_since_ms = now_ms - 10 * MINUTE_MS;
+    both.failing_step = both.unanswered_step = SPAN_LIT("pay");
+    struct store_batch batch = {
+        .sagas = &both, .saga_count = 1, .entries = &entry, .entry_count = 1};
+    assert_int_equal(store_commit(session, &batch), ERR_OK);
+    assert_string_equal(with(STORE_FILTER_ATTENTION, "no_consumer"), "5");
+    struct span value = SPAN_LIT("step_failing");
+    struct store_filter filter = {
+        .name = STORE_FILTER_ATTENTION, .values = &value, .value_count = 1};
+    struct store_list_query query = query_of(&filter, 1);
+    struct store_saga *found;
+    size_t count;
+    assert_int_equal(store_list(reader, &query, &arena, &found, &count), ERR_OK);
+    assert_int_equal(count, 1);
+}
+
+static void a_saga_whose_version_is_gone_needs_attention_for_that(void **state)
+{
+    (void)state;
+    struct store_saga gone = subject_saga(id_v7(now_ms)), ended = subject_saga(id_v7(now_ms));
+    struct store_saga both[] = {gone, ended};
+    struct store_entry entries[] = {subject_entry(gone.id, 1), subject_entry(ended.id, 1)};
+    both[0].version = both[1].version = 9;
+    both[0].key = both[1].key = SPAN_NONE;
+    both[1].status = SPAN_LIT("completed");
+    both[1].ended_ms = now_ms;
+    both[1].wake_ms = 0;
+    struct store_batch batch = {
+        .sagas = both, .saga_count = 2, .entries = entries, .entry_count = 2};
+    assert_int_equal(store_commit(session, &batch), ERR_OK);
+    struct span value = SPAN_LIT("definition_missing");
+    struct store_filter filter = {
+        .name = STORE_FILTER_ATTENTION, .values = &value, .value_count = 1};
+    struct store_list_query query = query_of(&filter, 1);
+    struct store_saga *found;
+    size_t count;
+    assert_int_equal(store_list(reader, &query, &arena, &found, &count), ERR_OK);
+    assert_int_equal(count, 1);
+    assert_true(id_equal(found[0].id, gone.id));
 }
 
 static void attention_is_as_of_now_by_the_thresholds(void **state)
@@ -621,6 +679,8 @@ int main(void)
         CASE(each_filter_finds_what_it_names),
         CASE(a_negated_filter_finds_the_others_and_those_without_a_value),
         CASE(attention_is_as_of_now_by_the_thresholds),
+        CASE(of_two_reasons_as_old_the_failing_one_is_told),
+        CASE(a_saga_whose_version_is_gone_needs_attention_for_that),
         CASE(times_are_from_and_before),
         CASE(text_finds_keys_flows_and_the_beginning_of_an_id),
         CASE(values_are_or_and_filters_are_and),
