@@ -177,6 +177,7 @@ CREATE TABLE outbox (
     event_id        uuid        NOT NULL,
     owner           uuid,
     created_at      timestamptz NOT NULL,
+    event_at        timestamptz NOT NULL,
     saga            text        NOT NULL,
     step            text        NOT NULL,
     phase           text        NOT NULL CHECK (phase IN ('do', 'undo', 'prepare', 'commit', 'abort')),
@@ -205,6 +206,7 @@ COMMENT ON COLUMN outbox.saga_id IS 'The saga it belongs to; correlationId.';
 COMMENT ON COLUMN outbox.event_id IS 'UUIDv5 of idempotency key and generation.';
 COMMENT ON COLUMN outbox.owner IS 'The daemon that may send it; null: free, certainly not sent in this try.';
 COMMENT ON COLUMN outbox.created_at IS 'When it was committed.';
+COMMENT ON COLUMN outbox.event_at IS 'When its command was made; a copy carries it again.';
 COMMENT ON COLUMN outbox.saga IS 'Name of the definition.';
 COMMENT ON COLUMN outbox.step IS 'Name of the step.';
 COMMENT ON COLUMN outbox.phase IS 'do or undo; of a two-phase step prepare, commit or abort.';

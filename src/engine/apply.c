@@ -26,6 +26,7 @@ static struct store_row row_of(struct batch *batch, const struct batch_saga *sag
         .event_id = command->event_id,
         .owner = batch->engine->options.daemon,
         .created_ms = state->last_ms,
+        .event_ms = command->at_ms,
         .saga = saga->definition->name,
         .step = command->step,
         .phase = command->phase,

@@ -151,8 +151,11 @@ static void operation(struct codec *c, struct saga_operation *o)
     TIME(c, o->first_sent_ms);
     TIME(c, o->sent_ms);
     TIME(c, o->due_ms);
-    if (o->generation)
+    if (o->generation) {
+        TIME(c, o->command_ms);
         bytes(c, o->event_id.bytes, sizeof o->event_id.bytes);
+        bytes(c, o->causation_id.bytes, sizeof o->causation_id.bytes);
+    }
     span(c, &o->data);
     span(c, &o->code);
     span(c, &o->message);

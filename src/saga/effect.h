@@ -28,6 +28,7 @@ const char *saga_effect_type_name(enum saga_effect_type type); /* "send" "turn_b
 struct saga_command {
     struct id event_id;
     struct id causation_id;
+    int64_t at_ms;    /* when it was made, also of a copy */
     struct span type; /* "inventory.stock.reserve" */
     struct span to;   /* participant override, or NONE */
     struct span step;

@@ -125,7 +125,8 @@ static const struct saga_command *command(struct machine *m, int16_t step, enum 
     bool undo = phase == SAGA_PHASE_UNDO;
     *out = (struct saga_command){
         .event_id = operation->event_id,
-        .causation_id = causation(m),
+        .causation_id = operation->causation_id,
+        .at_ms = operation->command_ms,
         .type = undo ? def->undo_type : def->type,
         .to = def->to,
         .step = machine_step(m, step)->label,
@@ -155,6 +156,8 @@ static struct span next_command(struct machine *m, int16_t step, enum saga_phase
     if (operation->generation == 0 || operation->last != SAGA_OUTCOME_UNKNOWN) {
         operation->generation++;
         operation->event_id = operation_event_id(key, operation->generation);
+        operation->causation_id = causation(m);
+        operation->command_ms = m->now_ms;
     }
     return key;
 }

@@ -91,6 +91,8 @@ struct saga_operation {
     int64_t sent_ms;        /* commit time of the newest try */
     int64_t due_ms;         /* SENT: its deadline; BACKOFF: the next try; WAIT: the end. 0: none */
     struct id event_id;     /* of the newest command */
+    struct id causation_id; /* what led to it; each of its sendings says the same */
+    int64_t command_ms;     /* when it was made; likewise */
     struct span data; /* its frozen data, kept while needed; NONE: the input itself, or not kept */
     bool data_is_input;        /* what was sent is the saga's input, byte for byte */
     struct span code, message; /* of the newest failure */

@@ -111,7 +111,7 @@ static inline struct pg_session *pg_session_of(struct store_session *session)
 #define PG_ROW_COLUMNS                                                                             \
     "saga_id, event_id, owner, created_at, saga, step, phase, type, recipient, idempotency_key, "  \
     "undoes, user_id, flow_id, traceparent, causation_id, generation, retry_count, in_doubt, "     \
-    "timeout_ms, data"
+    "timeout_ms, data, event_at"
 void pg_get_row(const PGresult *result, int row, struct arena *arena, struct store_row *out);
 
 extern const struct pg_statement PG_STATEMENTS[];

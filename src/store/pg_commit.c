@@ -183,6 +183,7 @@ static void send_rows(struct sending *s)
     COLUMN(PG_BOOLS, in_doubt);
     COLUMN(PG_INT8S, timeout_ms);
     COLUMN(PG_TEXTS, data);
+    COLUMN(PG_TIMES, event_ms);
     send(s, PG_ROWS_INSERT);
 }
 

@@ -34,6 +34,7 @@ void pg_get_row(const PGresult *result, int row, struct arena *arena, struct sto
         .in_doubt = pg_get_bool(result, row, 17),
         .timeout_ms = pg_get_int(result, row, 18),
         .data = pg_get_text(result, row, 19, arena),
+        .event_ms = pg_get_time(result, row, 20),
     };
 }
 

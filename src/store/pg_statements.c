@@ -76,7 +76,8 @@ const struct pg_statement PG_STATEMENTS[] = {
          "INSERT INTO outbox (" PG_ROW_COLUMNS ") SELECT * FROM unnest($1::uuid[], $2::uuid[], "
          "$3::uuid[], $4::timestamptz[], $5::text[], $6::text[], $7::text[], $8::text[], "
          "$9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], "
-         "$15::uuid[], $16::int4[], $17::int4[], $18::bool[], $19::int8[], $20::text[])"},
+         "$15::uuid[], $16::int4[], $17::int4[], $18::bool[], $19::int8[], $20::text[], "
+         "$21::timestamptz[])"},
     [PG_KEYS_INSERT] =
         {"keys_insert",
          "INSERT INTO starts (definition, kind, key, saga_id, input_hash, at) "

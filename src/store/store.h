@@ -66,9 +66,10 @@ struct store_entry { /* one journal row */
 
 struct store_row { /* one outbox row: a command on its way */
     struct id saga_id, event_id;
-    struct id owner; /* NONE: free */
-    int64_t created_ms;
-    struct span saga; /* the definition's name */
+    struct id owner;    /* NONE: free */
+    int64_t created_ms; /* of the row */
+    int64_t event_ms;   /* of the command that it carries: a copy keeps it */
+    struct span saga;   /* the definition's name */
     struct span step, phase, type, to, idempotency_key, undoes, user_id, flow_id, traceparent;
     struct id causation_id;
     uint32_t generation, retry_count;

@@ -81,7 +81,7 @@ struct span envelope_print(const struct store_row *row, const struct transport_s
     put(&out, "eventType", row->type);
     put(&out, "eventVersion", SPAN_LIT(EVENT_VERSION));
     text_json_key(&out, "timestamp");
-    text_json_time(&out, row->created_ms);
+    text_json_time(&out, row->event_ms);
     put(&out, "source", arena_printf(arena, "/sagas/%.*s", SPAN_ARG(row->saga)));
     put_id(&out, "correlationId", row->saga_id);
     put_id(&out, "causationId", row->causation_id);

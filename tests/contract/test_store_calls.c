@@ -265,6 +265,7 @@ static void assert_same_row(const struct store_row *a, const struct store_row *b
     assert_true(id_equal(a->saga_id, b->saga_id) && id_equal(a->event_id, b->event_id));
     assert_true(id_equal(a->owner, b->owner) && id_equal(a->causation_id, b->causation_id));
     assert_int_equal(a->created_ms, b->created_ms);
+    assert_int_equal(a->event_ms, b->event_ms);
     assert_true(span_equal(a->saga, b->saga) && span_equal(a->step, b->step));
     assert_true(span_equal(a->phase, b->phase) && span_equal(a->type, b->type));
     assert_true(span_equal(a->to, b->to) && span_equal(a->undoes, b->undoes));

@@ -85,6 +85,7 @@ static struct store_batch batch_of(size_t count)
             .saga_id = id,
             .event_id = id_v7(NOW_MS),
             .created_ms = NOW_MS,
+            .event_ms = NOW_MS,
             .saga = SPAN_LIT("order"),
             .step = SPAN_LIT("a"),
             .phase = SPAN_LIT("do"),
@@ -342,11 +343,11 @@ static void the_audit_finds_what_is_planted(void **state)
         "INSERT INTO starts (definition, kind, key, saga_id, at) SELECT 'order', 1, 'gone', id, "
         "now() FROM sagas WHERE definition = 'order'",
         "DELETE FROM starts WHERE key = 'gone'", "I-8");
-    assert_found(
-        "INSERT INTO outbox SELECT id, gen_random_uuid(), NULL, now(), 'order', 'a', 'do', 'x.y', "
-        "NULL, 'k', NULL, NULL, NULL, NULL, id, 1, 0, false, 1, '{}' FROM sagas WHERE "
-        "definition = 'order'",
-        "DELETE FROM outbox WHERE type = 'x.y'", "I-2");
+    assert_found("INSERT INTO outbox SELECT id, gen_random_uuid(), NULL, now(), now(), 'order', "
+                 "'a', 'do', 'x.y', "
+                 "NULL, 'k', NULL, NULL, NULL, NULL, id, 1, 0, false, 1, '{}' FROM sagas WHERE "
+                 "definition = 'order'",
+                 "DELETE FROM outbox WHERE type = 'x.y'", "I-2");
     service_stop();
 }
 

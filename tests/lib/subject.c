@@ -149,6 +149,7 @@ struct store_row subject_row(struct id saga_id, struct id owner)
         .event_id = id_v7(subject_now_ms()),
         .owner = owner,
         .created_ms = subject_now_ms(),
+        .event_ms = subject_now_ms() - 5000,
         .saga = SPAN_LIT("order"),
         .step = SPAN_LIT("pay"),
         .phase = SPAN_LIT("do"),

@@ -45,7 +45,7 @@ static struct store_row reserve(void)
         .saga_id = id_from(SAGA_ID),
         .event_id = id_from(EVENT_ID),
         .causation_id = id_from(CAUSE_ID),
-        .created_ms = 1736416800120,
+        .event_ms = 1736416800120,
         .saga = SPAN_LIT("order-fulfilment"),
         .step = SPAN_LIT("reserve"),
         .phase = SPAN_LIT("do"),
@@ -123,7 +123,7 @@ static void a_sending_later_changes_only_what_belongs_to_it(void **state)
     struct envelope first, second;
     struct envelope_problem problem;
     struct store_row row = reserve();
-    struct transport_sending sending = {.now_ms = row.created_ms};
+    struct transport_sending sending = {.now_ms = row.event_ms};
     struct span early = envelope_print(&row, &sending, &arena);
     row.retry_count = 2;
     sending.now_ms += 60000;
