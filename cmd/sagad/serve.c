@@ -257,10 +257,13 @@ static void stop(struct parts *parts)
         http_server_drain(parts->http);
     if (parts->relay)
         outbox_relay_stop(parts->relay, parts->config->shutdown_grace_ms);
-    if (parts->engine) {
+    if (parts->engine)
         engine_drain(parts->engine);
+    /* what the last events led to is in no transport's hands */
+    if (parts->relay)
+        outbox_relay_let_go(parts->relay);
+    if (parts->engine)
         engine_stop(parts->engine);
-    }
     if (parts->http)
         http_server_stop(parts->http);
 }

@@ -213,6 +213,8 @@ static void take_timers(struct engine_worker *worker)
 {
     int64_t now_ms = clock_now_ms(worker->engine->options.clock);
     const struct engine_timer *first;
+    if (atomic_load(&worker->engine->draining))
+        return; /* whoever is there afterwards finds it by its wake-up */
     while (worker->waiting_count < worker->engine->options.batch_events_max &&
            (first = engine_timers_first(&worker->timers)) != NULL && first->at_ms <= now_ms) {
         struct engine_cached *cached = engine_cache_find(&worker->cache, first->saga_id);
@@ -241,7 +243,7 @@ static void take_timers(struct engine_worker *worker)
 static int wait_until_timer(const struct engine_worker *worker, int wait_ms)
 {
     const struct engine_timer *first = engine_timers_first(&worker->timers);
-    if (first == NULL)
+    if (first == NULL || atomic_load(&worker->engine->draining))
         return wait_ms;
     int64_t left_ms = first->at_ms - clock_now_ms(worker->engine->options.clock);
     if (left_ms < 0)

@@ -163,6 +163,12 @@ void outbox_relay_stop(struct outbox_relay *relay, int64_t grace_ms)
     if (relay->options.transport->ops->stop)
         relay->options.transport->ops->stop(relay->options.transport);
     outbox_relay_once(relay, 0);
+}
+
+void outbox_relay_let_go(struct outbox_relay *relay)
+{
+    ASSERT(relay->thread == NULL);
+    relay_let_go(relay);
     store_session_close(relay->session);
     relay->session = NULL;
 }

@@ -38,6 +38,8 @@ void outbox_relay_attach(struct outbox_relay *relay, struct engine *engine);
 MUST_CHECK enum err outbox_relay_start(struct outbox_relay *relay);
 /* Stop sending, wait for answers within `grace_ms`, let go of rows of which nothing was sent. */
 void outbox_relay_stop(struct outbox_relay *relay, int64_t grace_ms);
+/* Behind it, once the engine has drained: let go of what its last events led to. */
+void outbox_relay_let_go(struct outbox_relay *relay);
 void outbox_relay_free(struct outbox_relay *relay);
 
 /* The engine's hooks. Rows are copied. */

@@ -624,6 +624,16 @@ static void stop_lets_go_of_what_the_transport_had_not_sent_yet(void **state)
     assert_int_equal(world_view(&world).sagas[0].number, 1);
 }
 
+static void what_the_engine_commits_behind_the_stop_is_let_go(void **state)
+{
+    (void)state;
+    outbox_relay_stop(relay, 0);
+    start("order");
+    assert_false(id_is_none(stored().owner));
+    outbox_relay_let_go(relay);
+    assert_true(id_is_none(stored().owner));
+}
+
 static void with_a_thread_of_its_own_it_does_the_same(void **state)
 {
     unsigned times = 0;
@@ -671,6 +681,7 @@ int main(void)
         RELAY(the_share_of_errors_of_five_minutes_is_shown),
         RELAY(stop_lets_go_of_what_was_not_sent_and_tells_of_the_rest),
         RELAY(stop_lets_go_of_what_the_transport_had_not_sent_yet),
+        RELAY(what_the_engine_commits_behind_the_stop_is_let_go),
         cmocka_unit_test(with_a_thread_of_its_own_it_does_the_same),
     };
     json_init();
