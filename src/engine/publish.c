@@ -69,8 +69,20 @@ static void count_reply(const struct batch_event *event)
         labels[1] = outcome;
         metric_add(metric_series(METRIC_COMPENSATIONS, labels), 1);
     }
-    if (span_is(event->item->event.reply.code, "expression_error"))
-        metric_add(metric_series(METRIC_EXPRESSION_ERRORS, labels), 1);
+}
+
+/* Of any event: what it led to may be a step whose data can't be made. */
+static void count_expression_errors(const struct batch_event *event)
+{
+    const struct saga_definition *def = event->saga->definition;
+    const struct saga_state *before = event->before, *after = &event->transition->next;
+    for (size_t i = 0; i < 2 * after->step_count; i++) {
+        const struct saga_operation *now = &after->steps[i / 2].operation[i % 2];
+        struct span labels[] = {def->name, def->steps[i / 2].name};
+        if (now->generation == 0 && span_is(now->code, "expression_error") &&
+            !span_equal(before->steps[i / 2].operation[i % 2].code, now->code))
+            metric_add(metric_series(METRIC_EXPRESSION_ERRORS, labels), 1);
+    }
 }
 
 static void count_end(const struct batch_event *event)
@@ -103,6 +115,7 @@ static void count_applied(const struct batch_event *event)
     case SAGA_EVENT_OPERATOR:
         break;
     }
+    count_expression_errors(event);
     count_end(event);
 }
 

@@ -5,6 +5,7 @@
 
 #include "http/internal.h"
 #include "observability/log.h"
+#include "observability/metrics.h"
 #include "transport/envelope.h"
 
 struct arrived {
@@ -138,7 +139,9 @@ static void dead_letter(struct request *request, const struct arrived *item, str
     enum err err = store_session_open(request->server->options.store, &session);
     if (!err)
         err = store_dead_letter_add(session, &letter);
-    if (err)
+    if (!err)
+        metric_count(METRIC_DEAD_LETTERS_TOTAL, 1, "in", "unreadable", NULL);
+    else
         log_error("dead_letter.lost", "an unreadable event could not be kept",
                   LOG_TEXT("error.type", span_of(err_name(err))));
     store_session_close(session);

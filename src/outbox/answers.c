@@ -5,6 +5,7 @@
 
 #include "base/assert.h"
 #include "observability/log.h"
+#include "observability/metrics.h"
 #include "outbox/internal.h"
 
 #define ANSWER_SPANS 5
@@ -129,7 +130,9 @@ static void keep_unreadable(struct outbox_relay *relay, struct held *held)
     enum err err = relay_session(relay);
     if (!err)
         err = store_dead_letter_add(relay->session, &letter);
-    if (err)
+    if (!err)
+        metric_count(METRIC_DEAD_LETTERS_TOTAL, 1, "in", "unreadable", NULL);
+    else
         log_error("dead_letter.lost", "an unreadable answer could not be kept",
                   LOG_ID("saga.id", held->row.saga_id), LOG_TEXT("event.type", held->row.type));
 }
