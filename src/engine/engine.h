@@ -37,6 +37,8 @@ struct engine_result {
     const struct saga_effects *effects;
     const struct saga_refusal *refusal;
     const struct saga_event *event;
+    const struct saga_row *rows; /* of the saga, where the event is an operator's */
+    size_t row_count;
     struct id saga_id; /* of the saga that stands for a duplicate start */
     bool replayed;     /* the request key was used before: `answer` and `status` */
     uint32_t answer_status;

@@ -166,6 +166,8 @@ struct engine_result engine_event_result(const struct batch_event *event)
         .err = event->err,
         .definition = event->saga->definition,
         .event = &event->item->event,
+        .rows = event->saga->rows.items,
+        .row_count = event->saga->rows.count,
         .saga_id = event->saga->id,
         .replayed = event->replayed,
         .answer_status = event->request_seen.status,

@@ -47,7 +47,8 @@ static void refused(struct request *request, const struct engine_result *result)
     struct text allowed;
     text_init(&allowed, &request->arena);
     if (result->state)
-        print_allowed(request, &allowed, result->definition, result->state, NULL, 0);
+        print_allowed(request, &allowed, result->definition, result->state, result->rows,
+                      result->row_count);
     respond_refusal(request, result->refusal, result->state ? text_span(&allowed) : SPAN_NONE);
 }
 

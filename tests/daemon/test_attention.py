@@ -397,6 +397,19 @@ class Attention(DaemonTest):
         self.ends(id, "completed")
 
 
+    def test_a_command_on_its_way_is_not_decided_by_hand(self):
+        gate = Gate(answer(200, {}))
+        id = self.begin("forward", {"reserve/do": [gate]})
+        until(lambda: self.participant.calls(f"{id}/reserve/do"), "the command")
+        refused = self.api.post(f"/v1/sagas/{id}/steps/reserve:complete", {"reason": "a test"})
+        self.assertEqual((refused.status, refused.json["type"]), (409, "/problems/row-in-flight"), refused)
+        offered = self.api.explain(id)["allowedActions"]
+        self.assertNotIn("steps/reserve:complete", offered)
+        self.assertEqual(refused.json["allowedActions"], offered)
+        gate.open()
+        self.ends(id, "completed")
+
+
 class DefinitionMissing(DaemonTest):
     """The pinned version is gone from the table: told, and mended by putting it back."""
 
