@@ -50,6 +50,12 @@ MUST_CHECK enum err config_definition_load(struct span yaml, uint32_t version_de
                                            struct arena *arena, const struct saga_definition **out,
                                            struct config_diagnostics *diagnostics);
 
+/* The same for a look at the harm: a step that lacks an undo (E201) is a warning, and its effect
+   stands. Never to be run. */
+MUST_CHECK enum err config_definition_load_unsafe(struct span yaml, struct arena *arena,
+                                                  const struct saga_definition **out,
+                                                  struct config_diagnostics *diagnostics);
+
 /* Whether the file pins a version (`version:` given). */
 bool config_definition_has_version(struct span yaml);
 

@@ -216,6 +216,7 @@ const struct saga_definition *file_build(struct loading *l, const struct file_sa
 {
     struct saga_definition *def = ARENA_NEW(l->arena, struct saga_definition);
     struct steps_built steps;
+    def->missing_undo_allowed = l->missing_undo_allowed;
     build_head(l, file, version_default, def);
     if (file->steps_count == 0)
         missing(l, "", "steps", SPAN_LIT("write steps: and a list"), "the saga has no steps");
@@ -245,11 +246,12 @@ static struct loading begin(struct span yaml, struct arena *arena,
     };
 }
 
-enum err config_definition_load(struct span yaml, uint32_t version_default, struct arena *arena,
-                                const struct saga_definition **out,
-                                struct config_diagnostics *diagnostics)
+static enum err load(struct span yaml, uint32_t version_default, bool missing_undo_allowed,
+                     struct arena *arena, const struct saga_definition **out,
+                     struct config_diagnostics *diagnostics)
 {
     struct loading loading = begin(yaml, arena, diagnostics);
+    loading.missing_undo_allowed = missing_undo_allowed;
     struct arena *outer = json_use(arena);
     struct file_saga *file = file_walk(&loading) ? file_schema_load(&loading) : NULL;
     *out = file ? file_build(&loading, file, version_default) : NULL;
@@ -259,6 +261,20 @@ enum err config_definition_load(struct span yaml, uint32_t version_default, stru
         *out = NULL;
     file_report_end(&loading);
     return *out ? ERR_OK : ERR_INVALID;
+}
+
+enum err config_definition_load(struct span yaml, uint32_t version_default, struct arena *arena,
+                                const struct saga_definition **out,
+                                struct config_diagnostics *diagnostics)
+{
+    return load(yaml, version_default, false, arena, out, diagnostics);
+}
+
+enum err config_definition_load_unsafe(struct span yaml, struct arena *arena,
+                                       const struct saga_definition **out,
+                                       struct config_diagnostics *diagnostics)
+{
+    return load(yaml, 1, true, arena, out, diagnostics);
 }
 
 bool config_definition_has_version(struct span yaml)

@@ -45,6 +45,7 @@ struct loading {
     struct span yaml;   /* without a byte order mark */
     struct arena *arena;
     struct config_diagnostics *diagnostics;
+    bool missing_undo_allowed;
     size_t dropped_errors, dropped_warnings; /* beyond CONFIG_DIAGNOSTICS_MAX */
     struct place **places;                   /* a hash table */
     size_t place_count, place_capacity;

@@ -119,8 +119,9 @@ struct saga_step_def {
     struct saga_retry retry, undo_retry;
     uint16_t parallel_max; /* SAGA_KIND_PARALLEL, for_each */
 
-    bool readonly;  /* `readonly: true` */
-    bool undo_none; /* `undo: none`: the effect may stand; treated as readonly (S: kinds) */
+    bool readonly;     /* `readonly: true` */
+    bool undo_none;    /* `undo: none`: the effect may stand; treated as readonly (S: kinds) */
+    bool undo_missing; /* of a definition that was loaded all the same: treated as undo_none */
     bool pivot;
     enum saga_on_failure on_failure; /* of the root: the saga's */
     bool optional;                   /* or inside nothing: only what is said on this step (S-27) */
@@ -160,6 +161,7 @@ struct saga_definition {
     size_t step_count;                 /* with the root */
     int16_t pivot;                     /* index, or SAGA_STEP_NONE */
     bool input_read;                   /* some later expression or default reads .input */
+    bool missing_undo_allowed;         /* set by who loads it: E201 is a warning */
 };
 
 /* Index of a step by its name, SAGA_STEP_NONE if there is none. */

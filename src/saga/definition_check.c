@@ -88,11 +88,12 @@ static void check_kinds(struct definition_check *check, int16_t step)
 
 static void check_has_way_back(struct definition_check *check, int16_t step)
 {
-    const struct saga_step_def *def = &check->steps[step];
+    struct saga_step_def *def = &check->steps[step];
     if (def->kind != SAGA_KIND_DO || def->pivot || def->behind_pivot || def->readonly ||
         def->undo_none || !span_is_none(def->undo_type))
         return;
     struct saga_problem problem = DEFINITION_PROBLEM("E201", step, "");
+    problem.warning = def->undo_none = def->undo_missing = check->def->missing_undo_allowed;
     snprintf(problem.hint, sizeof problem.hint,
              "add \"undo: TYPE\"; or \"readonly: true\" if it has no effect, or \"undo: none\" if "
              "the effect may stand");

@@ -83,11 +83,6 @@ static inline struct saga_operation *machine_operation(const struct machine *m, 
 
 /* ---- operation.c ---- */
 
-/* The idempotency key of an operation: {saga}/{step}[/{element}]/{phase}[/{number}]. */
-struct span operation_key(const struct saga_definition *def, const struct saga_state *state,
-                          int16_t step, enum saga_phase phase, uint16_t number,
-                          struct arena *arena);
-struct id operation_event_id(struct span key, uint32_t generation);
 /* Commit a try: a new generation, or the same command again after an unknown one (S-6). */
 void operation_send(struct machine *m, int16_t step, enum saga_phase phase);
 /* Send, or wait for resume (S-36). */

@@ -85,6 +85,13 @@ bool saga_input_check(const struct saga_definition *def, struct span input, stru
 json_t *saga_context(const struct saga_definition *def, const struct saga_state *state,
                      struct arena *arena);
 
+/* The idempotency key of an operation: {saga}/{step}[/{element}]/{phase}[/{number}]; and the event
+   id of one of its commands. */
+struct span operation_key(const struct saga_definition *def, const struct saga_state *state,
+                          int16_t step, enum saga_phase phase, uint16_t number,
+                          struct arena *arena);
+struct id operation_event_id(struct span key, uint32_t generation);
+
 /* The fingerprint of a start's input, for S-29. */
 struct hash saga_input_hash(struct span input);
 /* The business key of a start: the caller's, else the definition's expression over the input. */
