@@ -34,7 +34,7 @@ enum exit_code {
 enum output { OUTPUT_TEXT = 0, OUTPUT_JSON, OUTPUT_IDS };
 
 #define ARGUMENTS_MAX 64
-#define LABELS_MAX    8
+#define REPEATED_MAX  8 /* of an option that may be repeated */
 
 #define WAIT_DEFAULT_MS 60000
 
@@ -47,9 +47,12 @@ struct context {
     /* Options of commands; NULL or false if not given. */
     const char *reason, *data, *code, *message, *file, *key, *status, *attention, *step, *saga_id;
     const char *wait, *since, *error_code, *version, *database_url, *limit;
-    const char *labels[LABELS_MAX];
-    int label_count;
-    bool dry_run, payloads, follow;
+    const char *states;
+    struct repeated {
+        const char *texts[REPEATED_MAX];
+        int count;
+    } labels, inputs, replies;
+    bool dry_run, payloads, follow, no_cancel, exact, allow_missing_undo;
 
     /* What is left behind the command's name. */
     const char *arguments[ARGUMENTS_MAX];
@@ -150,6 +153,7 @@ void print_tree(struct context *context, const json_t *saga, const json_t *steps
 /* Commands that stand in files of their own. */
 int run_demo(struct context *context);
 int run_audit(struct context *context);
+int run_verify(struct context *context);
 
 /* What --wait (or `option`) says, WAIT_DEFAULT_MS if it says nothing. False: told. */
 bool wait_limit(const struct context *context, const char *option, int64_t *limit_ms);

@@ -9,7 +9,15 @@
 #include "base/suggest.h"
 #include "context.h"
 
-enum kind { KIND_TEXT = 0, KIND_FLAG, KIND_LABEL, KIND_OUTPUT, KIND_COLOR, KIND_FOR };
+enum kind {
+    KIND_TEXT = 0,
+    KIND_FLAG,
+    KIND_REPEATED,
+    KIND_LABEL,
+    KIND_OUTPUT,
+    KIND_COLOR,
+    KIND_FOR
+};
 
 static const struct row {
     const char *name;
@@ -17,7 +25,7 @@ static const struct row {
     const char *argument; /* NULL: none; with [=...] it may be left out */
     const char *meaning;
     enum kind kind;
-    size_t place; /* of TEXT and FLAG, in the context */
+    size_t place; /* of TEXT, FLAG, REPEATED and LABEL, in the context */
 } ROWS[] = {
 #define PLACE(member) offsetof(struct context, member)
     {"file", 'f', "FILE", "JSON from a file; - is stdin", KIND_TEXT, PLACE(file)},
@@ -33,7 +41,7 @@ static const struct row {
     {"step", 0, "STEP", "those that are at this step", KIND_TEXT, PLACE(step)},
     {"error-code", 0, "CODE", "those that failed with it", KIND_TEXT, PLACE(error_code)},
     {"since", 0, "2h", "started so long ago at most, or since a time", KIND_TEXT, PLACE(since)},
-    {"label", 'l', "K=V", "with this label; may be repeated", KIND_LABEL, 0},
+    {"label", 'l', "K=V", "with this label; may be repeated", KIND_LABEL, PLACE(labels)},
     {"limit", 0, "N", "how many, 1 to 500 (50)", KIND_TEXT, PLACE(limit)},
     {"follow", 0, NULL, "go on until it has ended", KIND_FLAG, PLACE(follow)},
     {"payloads", 0, NULL, "with the data of each entry", KIND_FLAG, PLACE(payloads)},
@@ -46,6 +54,15 @@ static const struct row {
     {"saga", 0, "ID", "evaluate on what this saga's steps see", KIND_TEXT, PLACE(saga_id)},
     {"database-url", 0, "URL", "the database itself (SAGAD_DATABASE_URL)", KIND_TEXT,
      PLACE(database_url)},
+    {"input", 0, "JSON", "an input to start with; may be repeated", KIND_REPEATED, PLACE(inputs)},
+    {"reply", 0, "STEP=JSON", "what a step answers; may be repeated", KIND_REPEATED,
+     PLACE(replies)},
+    {"states", 0, "N", "stop after so many states (1000000)", KIND_TEXT, PLACE(states)},
+    {"exact", 0, NULL, "leave nothing out of a state that could be told apart", KIND_FLAG,
+     PLACE(exact)},
+    {"no-cancel", 0, NULL, "nobody cancels", KIND_FLAG, PLACE(no_cancel)},
+    {"allow-missing-undo", 0, NULL, "look at the harm of a step that lacks its undo", KIND_FLAG,
+     PLACE(allow_missing_undo)},
     {"server", 0, "URL", "where sagad is (SAGACTL_SERVER; http://127.0.0.1:8080)", KIND_TEXT,
      PLACE(server)},
     {"output", 'o', "FORMAT", "text, json or ids", KIND_OUTPUT, 0},
@@ -136,13 +153,15 @@ static bool take_color(struct context *context)
     return true;
 }
 
-static bool take_label(struct context *context)
+static bool take_repeated(struct repeated *repeated, const struct row *row)
 {
-    if (!strchr(optarg, '=') || *optarg == '=' || context->label_count == LABELS_MAX) {
-        fprintf(stderr, "sagactl: --label takes KEY=VALUE, at most %d times\n", LABELS_MAX);
+    bool pair = strchr(optarg, '=') && *optarg != '=';
+    if ((row->kind == KIND_LABEL && !pair) || repeated->count == REPEATED_MAX) {
+        fprintf(stderr, "sagactl: --%s takes %s, at most %d times\n", row->name,
+                row->kind == KIND_LABEL ? "KEY=VALUE" : row->argument, REPEATED_MAX);
         return false;
     }
-    context->labels[context->label_count++] = optarg;
+    repeated->texts[repeated->count++] = optarg;
     return true;
 }
 
@@ -164,8 +183,9 @@ static bool take(struct context *context, const struct row *row)
     case KIND_FLAG:
         *(bool *)(void *)place = true;
         return true;
+    case KIND_REPEATED:
     case KIND_LABEL:
-        return take_label(context);
+        return take_repeated((struct repeated *)(void *)place, row);
     case KIND_OUTPUT:
         return take_output(context);
     case KIND_COLOR:

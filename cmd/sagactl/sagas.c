@@ -281,9 +281,9 @@ static struct span list_path(struct context *context)
     add_filter(context, &path, "errorCode", context->error_code);
     add_filter(context, &path, "key", context->key);
     add_filter(context, &path, "startedAfter", context->since);
-    for (int i = 0; i < context->label_count; i++) {
-        const char *equals = strchr(context->labels[i], '=');
-        struct span name = {context->labels[i], (size_t)(equals - context->labels[i])};
+    for (int i = 0; i < context->labels.count; i++) {
+        const char *equals = strchr(context->labels.texts[i], '=');
+        struct span name = {context->labels.texts[i], (size_t)(equals - context->labels.texts[i])};
         add_filter(
             context, &path,
             arena_printf(&context->arena, "label.%.*s", SPAN_ARG(percent_encode(context, name)))

@@ -168,6 +168,8 @@ const struct command tool_commands[] = {
     {"expr", "'EXPR'", "data file saga", "text json", "try an expression", 1, 1, run_expr},
     {"audit", "", "database-url", "text json", "check every invariant on the database itself", 0, 0,
      run_audit},
+    {"verify", "FILE...", "input reply states exact no-cancel allow-missing-undo", "text json",
+     "every state that a definition's sagas can come to", 1, -1, run_verify},
     {"demo", "", "", "text", "three sagas: one completes, one is undone, one is repaired", 0, 0,
      run_demo},
     {"ping", "", "wait", "text json", "is the server ready?", 0, 0, run_ping},
