@@ -106,8 +106,8 @@ bool sagas_read(const struct config_daemon *config, struct arena *arena, struct 
         const char *path = arena_copy(arena, config->sagas[i]).ptr;
         struct stat info;
         if (stat(path, &info) != 0) {
-            fprintf(stderr, "sagad: sagas: %s: %s; give the folder with --set sagas=FOLDER\n",
-                    path, strerror(errno));
+            fprintf(stderr, "sagad: sagas: %s: %s; give the folder with --set sagas=FOLDER\n", path,
+                    strerror(errno));
             return false;
         }
         bool ok = S_ISDIR(info.st_mode) ? add_folder(&files, path) : add_file(&files, path);
