@@ -274,18 +274,15 @@ static bool sequence_done(struct machine *m, int16_t step)
     return true;
 }
 
-/* A failed element keeps the waiting ones from starting (S-26): behind the pivot a person must act.
- */
-static bool stopped(const struct machine *m, int16_t loop)
+static bool failed_in(const struct machine *m, int16_t step)
 {
-    for (int16_t child = machine_first(m, loop); child != SAGA_STEP_NONE;
-         child = machine_next(m, child)) {
-        const struct saga_step_state *state = machine_step(m, child);
-        if ((state->status == SAGA_STEP_REJECTED || state->status == SAGA_STEP_IN_DOUBT) &&
-            !state->passed_over)
-            return true;
-    }
-    return false;
+    const struct saga_step_state *state = machine_step(m, step);
+    bool failed = (state->status == SAGA_STEP_REJECTED || state->status == SAGA_STEP_IN_DOUBT) &&
+                  !state->passed_over;
+    for (int16_t child = machine_first(m, step); child != SAGA_STEP_NONE && !failed;
+         child = machine_next(m, child))
+        failed = failed_in(m, child);
+    return failed;
 }
 
 static bool side_by_side_done(struct machine *m, int16_t step)
@@ -295,7 +292,10 @@ static bool side_by_side_done(struct machine *m, int16_t step)
     for (int16_t child = machine_first(m, step); child != SAGA_STEP_NONE;
          child = machine_next(m, child)) {
         bool waiting = machine_step(m, child)->status == SAGA_STEP_WAITING;
-        if (waiting && (open >= machine_def(m, step)->parallel_max || (loop && stopped(m, step)))) {
+        /* A failed element, or one with a failed step in it, keeps the waiting ones from starting
+           (S-26): a person must act. */
+        if (waiting &&
+            (open >= machine_def(m, step)->parallel_max || (loop && failed_in(m, step)))) {
             done = false;
             break;
         }
