@@ -140,6 +140,14 @@ static void leave_pending(struct machine *m)
     m->changed = true;
 }
 
+/* The row of a `do` was let go after the saga turned back: any wake-up that sees it withdraws it
+   (S-32), not only the one that is of its step. */
+static bool is_left_behind(const struct machine *m, const struct saga_step_state *step)
+{
+    return m->state->status == SAGA_STATUS_COMPENSATING && step->status == SAGA_STEP_SENT &&
+           machine_row(m, step->operation[SAGA_PHASE_DO].event_id) == MACHINE_ROW_FREE;
+}
+
 void event_timer(struct machine *m)
 {
     struct saga_state *state = m->state;
@@ -152,7 +160,7 @@ void event_timer(struct machine *m)
     }
     for (int16_t i = 1; i < (int16_t)state->step_count; i++) {
         const struct saga_step_state *step = &state->steps[i];
-        if (waits(state, step) && due_of(step) <= m->now_ms)
+        if (is_left_behind(m, step) || (waits(state, step) && due_of(step) <= m->now_ms))
             step_is_due(m, i);
     }
     int64_t timeout_ms = saga_timeout_ms(m->def, state);
