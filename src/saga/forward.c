@@ -100,6 +100,12 @@ static bool waits_for_person(const struct machine *m, int16_t step, int16_t deci
            machine_def(m, decides)->on_failure == SAGA_ON_FAILURE_PAUSE;
 }
 
+/* A cancel or timeout that waited for this: it came first, and takes hold now (S-10, S-18). */
+static bool has_noted(const struct machine *m)
+{
+    return m->state->cancel_requested || m->state->timeout_noted;
+}
+
 void forward_failed(struct machine *m, int16_t step)
 {
     int16_t decides = decides_failure(m, step);
@@ -109,7 +115,7 @@ void forward_failed(struct machine *m, int16_t step)
         machine_step(m, step)->passed_over = true;
         machine_effect(m, SAGA_EFFECT_SKIP, step, SAGA_PHASE_DO);
         fail_branch(m, step, decides);
-    } else if (!waits_for_person(m, step, decides)) {
+    } else if (!waits_for_person(m, step, decides) && !has_noted(m)) {
         backward_turn(m, SAGA_CAUSE_STEP, step);
     }
 }
