@@ -307,13 +307,10 @@ void operation_close(struct machine *m, int16_t step)
     struct saga_operation *operation = &state->operation[SAGA_PHASE_DO];
     operation->given_up = true;
     operation->due_ms = 0;
-    if (operation->ever_unknown) {
-        state->effect = without_effect(m, step) ? SAGA_STEP_NO_EFFECT : SAGA_STEP_POSSIBLE_EFFECT;
-        end_step(m, step, SAGA_STEP_IN_DOUBT);
-        return;
-    }
-    state->effect = SAGA_STEP_NO_EFFECT;
-    end_step(m, step, SAGA_STEP_REJECTED);
+    bool possible = operation->ever_unknown && !without_effect(m, step);
+    bool unknown = possible || operation->last == SAGA_OUTCOME_UNKNOWN; /* S-5, S-6 */
+    state->effect = possible ? SAGA_STEP_POSSIBLE_EFFECT : SAGA_STEP_NO_EFFECT;
+    end_step(m, step, unknown ? SAGA_STEP_IN_DOUBT : SAGA_STEP_REJECTED);
 }
 
 void operation_withdraw(struct machine *m, int16_t step)
