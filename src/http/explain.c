@@ -279,8 +279,6 @@ static void explain_row(struct request *request, const struct store_saga *row)
     text_json_key(&out, "pivotPassed");
     text_json_bool(&out, row->committed);
     print_row_attention(request, &out, row);
-    text_json_key(&out, "similar");
-    text_json_raw(&out, SPAN_LIT("{\"query\":\"/v1/sagas?attention=definition_missing\"}"));
     text_json_key(&out, "allowedActions");
     text_json_raw(&out, SPAN_LIT("[]"));
     text_json_key(&out, "notAllowed");

@@ -171,6 +171,8 @@ struct saga_seen {
     struct store_saga row; /* number, columns */
 };
 void print_saga_row(struct request *request, struct text *out, const struct store_saga *row);
+/* As a saga of its own, when its definition can't be loaded: what its row has. */
+void print_saga_alone(struct request *request, struct text *out, const struct store_saga *row);
 void print_row_attention(struct request *request, struct text *out, const struct store_saga *row);
 void print_saga(struct request *request, struct text *out, const struct saga_definition *def,
                 const struct saga_state *state);

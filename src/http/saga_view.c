@@ -134,9 +134,21 @@ static void print_owner(struct request *request, struct text *out, const struct 
         print_text(out, "owner", def->owner);
 }
 
-void print_saga_row(struct request *request, struct text *out, const struct store_saga *row)
+static void print_links(struct request *request, struct text *out, struct id id)
 {
+    char text[ID_TEXT_SIZE];
+    static const char *const NAMES[] = {"events", "steps", "explain"};
+    id_format(id, text);
+    text_json_key(out, "links");
     text_json_open(out, '{');
+    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
+        print_text(out, NAMES[i], arena_printf(&request->arena, "/v1/sagas/%s/%s", text, NAMES[i]));
+    text_json_close(out, '}');
+}
+
+static void print_row_members(struct request *request, struct text *out,
+                              const struct store_saga *row)
+{
     print_id(out, "id", row->id);
     print_text(out, "saga", row->definition);
     print_int(out, "version", row->version);
@@ -158,6 +170,21 @@ void print_saga_row(struct request *request, struct text *out, const struct stor
         text_json_key(out, "labels");
         text_json_raw(out, row->labels);
     }
+}
+
+void print_saga_row(struct request *request, struct text *out, const struct store_saga *row)
+{
+    text_json_open(out, '{');
+    print_row_members(request, out, row);
+    text_json_close(out, '}');
+}
+
+void print_saga_alone(struct request *request, struct text *out, const struct store_saga *row)
+{
+    text_json_open(out, '{');
+    print_row_members(request, out, row);
+    print_id(out, "correlationId", row->id);
+    print_links(request, out, row->id);
     text_json_close(out, '}');
 }
 
@@ -175,18 +202,6 @@ static void print_cause(struct text *out, const struct saga_state *state)
     if (state->cause_step > SAGA_STEP_ROOT)
         print_text(out, "step", state->steps[state->cause_step].label);
     print_text(out, "reason", state->cause_reason);
-    text_json_close(out, '}');
-}
-
-static void print_links(struct request *request, struct text *out, struct id id)
-{
-    char text[ID_TEXT_SIZE];
-    static const char *const NAMES[] = {"events", "steps", "explain"};
-    id_format(id, text);
-    text_json_key(out, "links");
-    text_json_open(out, '{');
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
-        print_text(out, NAMES[i], arena_printf(&request->arena, "/v1/sagas/%s/%s", text, NAMES[i]));
     text_json_close(out, '}');
 }
 

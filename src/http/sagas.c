@@ -13,7 +13,7 @@ static void respond_seen(struct request *request, const struct saga_seen *seen)
     if (request_has_seen(request, seen->row.number)) {
         respond_text(request, 304, NULL, SPAN_LIT(""));
     } else if (seen->def == NULL) {
-        print_saga_row(request, &out, &seen->row);
+        print_saga_alone(request, &out, &seen->row);
         respond_json(request, 200, text_span(&out));
     } else if (request_accepts(request, "text/plain")) {
         print_tree(request, &out, seen->def, seen->state);
