@@ -39,8 +39,8 @@ static void skip_subtree(struct machine *m, int16_t step)
 
 void forward_skip_children(struct machine *m, int16_t step)
 {
-    for (int16_t child = machine_def(m, step)->first_child; child != SAGA_STEP_NONE;
-         child = machine_def(m, child)->next_sibling)
+    for (int16_t child = machine_first(m, step); child != SAGA_STEP_NONE;
+         child = machine_next(m, child))
         skip_subtree(m, child);
 }
 
