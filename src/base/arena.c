@@ -1,6 +1,6 @@
 /*
- * base/arena.c - chunks in a list; a reset keeps the first. Chunks double up to a limit, and what
- * is larger than that gets a chunk of its own.
+ * base/arena.c - chunks in a list; a reset keeps the first ones, up to a limit. Chunks double up to
+ * a limit, and what is larger than that gets a chunk of its own.
  */
 #include "base/arena.h"
 
@@ -46,11 +46,24 @@ void arena_init(struct arena *arena)
     *arena = (struct arena){NULL, NULL, 0};
 }
 
+/* What stands behind is kept empty, as long as all of it is small. */
+static void empty_behind(struct arena_chunk *chunk, size_t kept_bytes)
+{
+    for (; chunk->next; chunk = chunk->next) {
+        kept_bytes += chunk->next->capacity;
+        if (kept_bytes > ARENA_KEPT_BYTES_MAX) {
+            chunks_free(chunk->next);
+            chunk->next = NULL;
+            return;
+        }
+        chunk->next->used = 0;
+    }
+}
+
 void arena_reset(struct arena *arena)
 {
     if (arena->first) {
-        chunks_free(arena->first->next);
-        arena->first->next = NULL;
+        empty_behind(arena->first, arena->first->capacity);
         arena->first->used = 0;
     }
     arena->current = arena->first;
@@ -70,11 +83,17 @@ static struct arena_chunk *add_chunk(struct arena *arena, size_t bytes)
         capacity = ARENA_CHUNK_BYTES_MAX;
     if (capacity < bytes)
         capacity = bytes;
+    struct arena_chunk *kept = arena->current ? arena->current->next : NULL;
+    if (kept && kept->capacity >= bytes) {
+        arena->current = kept;
+        return kept;
+    }
     struct arena_chunk *chunk = chunk_new(capacity);
     if (arena->current)
         arena->current->next = chunk;
     else
         arena->first = chunk;
+    chunk->next = kept;
     arena->current = chunk;
     return chunk;
 }
@@ -140,8 +159,7 @@ void arena_rewind(struct arena *arena, struct arena_mark mark)
         arena_reset(arena);
         return;
     }
-    chunks_free(mark.chunk->next);
-    mark.chunk->next = NULL;
+    empty_behind(mark.chunk, mark.chunk->capacity);
     mark.chunk->used = mark.chunk_used;
     arena->current = mark.chunk;
     arena->used_bytes = mark.used_bytes;

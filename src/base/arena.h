@@ -3,8 +3,8 @@
  *
  * An arena belongs to one thread at a time and grows in chunks. It never returns NULL: bodies,
  * depths and batches are bounded, so running out of memory is not something a caller can cause,
- * and the process stops. arena_reset() keeps the first chunk, so a loop that resets its arena each
- * turn soon stops calling malloc.
+ * and the process stops. arena_reset() keeps what is within ARENA_KEPT_BYTES_MAX, so a loop that
+ * resets its arena each turn soon stops calling malloc.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -14,7 +14,8 @@
 
 #include "base/span.h"
 
-#define ARENA_CHUNK_BYTES 65536
+#define ARENA_CHUNK_BYTES    4096 /* the first; then ever larger ones */
+#define ARENA_KEPT_BYTES_MAX (1024 * 1024)
 
 struct arena_chunk;
 

@@ -57,14 +57,29 @@ struct id id_v5(struct id name_space, struct span name)
     return id;
 }
 
+static int digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 bool id_parse(struct span text, struct id *out)
 {
-    char copy[ID_TEXT_SIZE];
+    size_t at = 0;
     if (text.len != ID_TEXT_SIZE - 1)
         return false;
-    memcpy(copy, text.ptr, text.len);
-    copy[text.len] = '\0';
-    return uuid_parse(copy, out->bytes) == 0;
+    for (size_t i = 0; i < sizeof out->bytes; i++) {
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && text.ptr[at++] != '-')
+            return false;
+        int high = digit_of(text.ptr[at]), low = digit_of(text.ptr[at + 1]);
+        if (high < 0 || low < 0)
+            return false;
+        out->bytes[i] = (uint8_t)(high << 4 | low);
+        at += 2;
+    }
+    return true;
 }
 
 struct span id_format(struct id id, char text[ID_TEXT_SIZE])

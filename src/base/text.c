@@ -16,7 +16,7 @@ void text_init(struct text *text, struct arena *arena)
     *text = (struct text){.arena = arena};
 }
 
-static void reserve(struct text *text, size_t more)
+void text_reserve(struct text *text, size_t more)
 {
     if (text->capacity - text->len > more) /* one byte stays for a NUL */
         return;
@@ -30,18 +30,22 @@ static void reserve(struct text *text, size_t more)
     text->capacity = capacity;
 }
 
-void text_raw(struct text *text, struct span bytes)
+void text_word(struct text *text, const char *word)
 {
-    reserve(text, bytes.len);
-    if (bytes.len > 0)
-        memcpy(text->ptr + text->len, bytes.ptr, bytes.len);
-    text->len += bytes.len;
+    text_raw(text, span_of(word));
 }
 
-void text_char(struct text *text, char c)
+void text_int(struct text *text, int64_t value)
 {
-    reserve(text, 1);
-    text->ptr[text->len++] = c;
+    char digits[24];
+    size_t at = sizeof digits;
+    uint64_t rest = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    do
+        digits[--at] = (char)('0' + rest % 10);
+    while ((rest /= 10) > 0);
+    if (value < 0)
+        digits[--at] = '-';
+    text_raw(text, (struct span){digits + at, sizeof digits - at});
 }
 
 void text_printf(struct text *text, const char *format, ...)
@@ -51,7 +55,7 @@ void text_printf(struct text *text, const char *format, ...)
     va_copy(again, arguments);
     int length = vsnprintf(NULL, 0, format, arguments);
     ASSERT(length >= 0);
-    reserve(text, (size_t)length);
+    text_reserve(text, (size_t)length);
     (void)vsnprintf(text->ptr + text->len, (size_t)length + 1, format, again);
     text->len += (size_t)length;
     va_end(again);
@@ -62,7 +66,7 @@ struct span text_span(const struct text *text)
 {
     if (!text->ptr)
         return SPAN_LIT("");
-    text->ptr[text->len] = '\0'; /* reserve() always leaves room */
+    text->ptr[text->len] = '\0'; /* there is always room */
     return (struct span){text->ptr, text->len};
 }
 
@@ -109,20 +113,25 @@ static void escape(struct text *text, unsigned char c)
     }
 }
 
+static bool is_plain(char c)
+{
+    return (unsigned char)c >= 0x20 && c != '"' && c != '\\';
+}
+
 static void quote(struct text *text, struct span value)
 {
+    size_t plain = 0;
+    text_reserve(text, value.len + 2);
     text_char(text, '"');
-    size_t from = 0;
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-        if (c >= 0x20 && c != '"' && c != '\\')
-            continue;
-        text_raw(text, (struct span){value.ptr + from, i - from});
-        escape(text, c);
-        from = i + 1;
+    while (plain < value.len && is_plain(value.ptr[plain]))
+        plain++;
+    text_raw(text, (struct span){value.ptr, plain});
+    for (size_t i = plain; i < value.len; i++) {
+        if (is_plain(value.ptr[i]))
+            text_char(text, value.ptr[i]);
+        else
+            escape(text, (unsigned char)value.ptr[i]);
     }
-    if (value.len > from)
-        text_raw(text, (struct span){value.ptr + from, value.len - from});
     text_char(text, '"');
 }
 
@@ -145,7 +154,7 @@ void text_json_string(struct text *text, struct span value)
 void text_json_int(struct text *text, int64_t value)
 {
     separate(text);
-    text_printf(text, "%lld", (long long)value);
+    text_int(text, value);
 }
 
 void text_json_bool(struct text *text, bool value)

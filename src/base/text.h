@@ -21,8 +21,27 @@ struct text {
 };
 
 void text_init(struct text *text, struct arena *arena);
-void text_raw(struct text *text, struct span bytes);
-void text_char(struct text *text, char c);
+/* Room for so many bytes more, and a NUL: for who knows about how long it will be. */
+void text_reserve(struct text *text, size_t more);
+
+static inline void text_raw(struct text *text, struct span bytes)
+{
+    if (text->capacity - text->len <= bytes.len)
+        text_reserve(text, bytes.len);
+    if (bytes.len > 0)
+        memcpy(text->ptr + text->len, bytes.ptr, bytes.len);
+    text->len += bytes.len;
+}
+
+static inline void text_char(struct text *text, char c)
+{
+    if (text->capacity - text->len <= 1)
+        text_reserve(text, 1);
+    text->ptr[text->len++] = c;
+}
+
+void text_word(struct text *text, const char *word);
+void text_int(struct text *text, int64_t value); /* in decimal */
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 struct span text_span(const struct text *text);
 

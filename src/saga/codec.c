@@ -8,7 +8,8 @@
 #include "base/assert.h"
 #include "saga/machine.h"
 
-#define FORMAT_VERSION 1
+#define FORMAT_VERSION   1
+#define STATE_BYTES_MOST 1000 /* most states are smaller */
 
 struct codec {
     bool writing;
@@ -22,15 +23,18 @@ struct codec {
 
 /* ---- one value, either way ---- */
 
-static void number(struct codec *c, uint64_t *value)
+static void put_number(struct codec *c, uint64_t value)
 {
-    if (c->writing) {
-        uint64_t rest = *value;
-        for (; rest >= 0x80; rest >>= 7)
-            text_char(&c->out, (char)(unsigned char)(rest | 0x80));
-        text_char(&c->out, (char)(unsigned char)rest);
-        return;
-    }
+    char out[10];
+    size_t len = 0;
+    for (; value >= 0x80; value >>= 7)
+        out[len++] = (char)(unsigned char)(value | 0x80);
+    out[len++] = (char)(unsigned char)value;
+    text_raw(&c->out, (struct span){out, len});
+}
+
+static void get_number(struct codec *c, uint64_t *value)
+{
     uint64_t read = 0;
     for (unsigned shift = 0; shift < 64 && c->at < c->end; shift += 7) {
         unsigned char byte = *c->at++;
@@ -42,6 +46,21 @@ static void number(struct codec *c, uint64_t *value)
     }
     c->broken = true;
     *value = 0;
+}
+
+/* Most numbers are of one byte. */
+static inline void number(struct codec *c, uint64_t *value)
+{
+    if (c->writing) {
+        if (*value < 0x80)
+            text_char(&c->out, (char)(unsigned char)*value);
+        else
+            put_number(c, *value);
+    } else if (c->at < c->end && *c->at < 0x80) {
+        *value = *c->at++;
+    } else {
+        get_number(c, value);
+    }
 }
 
 /* A number of a narrower type, with the largest value it may have. */
@@ -323,6 +342,7 @@ struct span saga_state_encode(const struct saga_definition *def, const struct sa
     struct codec c = {.writing = true, .def = def, .arena = arena};
     struct saga_state copy = *in;
     text_init(&c.out, arena);
+    text_reserve(&c.out, STATE_BYTES_MOST);
     text_char(&c.out, FORMAT_VERSION);
     state(&c, &copy);
     return text_span(&c.out);

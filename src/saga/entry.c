@@ -9,7 +9,8 @@
 #include "base/clock.h"
 #include "saga/machine.h"
 
-#define TRACE_BYTES 400
+#define TRACE_BYTES      400
+#define ENTRY_BYTES_MOST 1000 /* most entries are smaller */
 
 static void put_string(struct text *text, const char *name, struct span value)
 {
@@ -177,6 +178,7 @@ struct span saga_entry_print(const struct saga_definition *def, const struct sag
 {
     struct text text;
     text_init(&text, arena);
+    text_reserve(&text, ENTRY_BYTES_MOST);
     text_json_open(&text, '{');
     text_json_key(&text, "seq");
     text_json_int(&text, (int64_t)after->next.number);

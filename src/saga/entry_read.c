@@ -17,11 +17,10 @@ struct reader {
 
 static void skip_string(struct reader *r)
 {
-    for (r->at++; r->at < r->end && *r->at != '"'; r->at++) {
-        if (*r->at == '\\')
-            r->at++;
-    }
-    r->at++;
+    const char *at = r->at + 1, *end = r->end;
+    while (at < end && *at != '"')
+        at += *at == '\\' ? 2 : 1;
+    r->at = at + 1;
 }
 
 /* One value, whatever it is: brackets are balanced outside of strings. */
@@ -68,6 +67,8 @@ static bool next_value(struct reader *r, struct span *name, struct span *value)
 static struct span text_of(struct reader *r, struct span value)
 {
     json_t *string;
+    if (value.len >= 2 && value.ptr[0] == '"' && !memchr(value.ptr, '\\', value.len))
+        return (struct span){value.ptr + 1, value.len - 2};
     if (json_read(value, &string, NULL) == ERR_OK && json_is_string(string))
         return json_span(string);
     r->broken = true;
@@ -236,6 +237,8 @@ enum err saga_entry_event(struct span entry, struct id saga_id, struct arena *ar
     struct arena *outer = json_use(arena);
     *out = (struct saga_event){.saga_id = saga_id};
     while (next_value(&r, &name, &value) && !r.broken) {
+        if (span_is(name, "status"))
+            break; /* from here on it is what the event led to */
         if (span_is(name, "type"))
             out->type = type_of(text_of(&r, value));
         else if (out->type != 0 || span_is(name, "at"))

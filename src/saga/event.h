@@ -52,7 +52,7 @@ struct saga_start_known {
     struct hash key_input; /* with this input */
     bool business_taken;   /* a live saga of the definition has the business key */
     struct id business_saga;
-    bool id_of_other;          /* the saga that has this id is of another definition */
+    bool id_of_other; /* the saga that has this id is of another definition */
 };
 
 struct saga_event {

@@ -34,9 +34,12 @@ struct span operation_key(const struct saga_definition *def, const struct saga_s
     text_char(&text, '/');
     int16_t prepared = saga_def_at(def, state, step)->prepared;
     put_label(&text, state->steps[prepared == SAGA_STEP_NONE ? step : prepared].label);
-    text_printf(&text, "/%s", saga_phase_at(def, state, step, phase));
-    if (number > 1)
-        text_printf(&text, "/%u", number);
+    text_char(&text, '/');
+    text_word(&text, saga_phase_at(def, state, step, phase));
+    if (number > 1) {
+        text_char(&text, '/');
+        text_int(&text, number);
+    }
     return text_span(&text);
 }
 

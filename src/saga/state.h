@@ -183,8 +183,18 @@ static inline const struct saga_step_def *saga_def_at(const struct saga_definiti
     return &def->steps[state->steps[step].def];
 }
 
-enum saga_step_kind saga_kind_at(const struct saga_definition *def, const struct saga_state *state,
-                                 int16_t step);
+static inline bool saga_is_loop(const struct saga_definition *def, const struct saga_state *state,
+                                int16_t step)
+{
+    return saga_def_at(def, state, step)->for_each && state->steps[step].loop == SAGA_STEP_NONE;
+}
+
+static inline enum saga_step_kind saga_kind_at(const struct saga_definition *def,
+                                               const struct saga_state *state, int16_t step)
+{
+    return saga_is_loop(def, state, step) ? SAGA_KIND_FOR_EACH
+                                          : saga_def_at(def, state, step)->kind;
+}
 int16_t saga_parent_of(const struct saga_definition *def, const struct saga_state *state,
                        int16_t step);
 int16_t saga_first_of(const struct saga_definition *def, const struct saga_state *state,

@@ -5,26 +5,42 @@
  */
 #include "saga/machine.h"
 
-#include <stdarg.h>
-#include <stdio.h>
-
 struct line {
     char *buf;
     size_t size, len;
 };
 
-static void put(struct line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void put(struct line *line, const char *format, ...)
+static void put_span(struct line *line, struct span text)
 {
-    va_list arguments;
-    bool room = line->len < line->size;
-    va_start(arguments, format);
-    int length = vsnprintf(room ? line->buf + line->len : NULL, room ? line->size - line->len : 0,
-                           format, arguments);
-    va_end(arguments);
-    if (length > 0)
-        line->len += (size_t)length;
+    for (size_t i = 0; i < text.len; i++, line->len++) {
+        if (line->len + 1 < line->size)
+            line->buf[line->len] = text.ptr[i];
+    }
+}
+
+static void put(struct line *line, const char *text)
+{
+    put_span(line, span_of(text));
+}
+
+/* "charge/2" */
+static void put_try(struct line *line, struct span name, uint32_t attempt)
+{
+    char digits[12];
+    size_t at = sizeof digits;
+    do
+        digits[--at] = (char)('0' + attempt % 10);
+    while ((attempt /= 10) > 0);
+    put_span(line, name);
+    put(line, "/");
+    put_span(line, (struct span){digits + at, sizeof digits - at});
+}
+
+static int finish(struct line *line)
+{
+    if (line->size > 0)
+        line->buf[line->len < line->size ? line->len : line->size - 1] = '\0';
+    return (int)line->len;
 }
 
 static struct span name_of(const struct saga_state *state, int16_t step)
@@ -57,20 +73,28 @@ static void put_event(struct line *line, const struct saga_definition *def,
         return;
     }
     if (event->type == SAGA_EVENT_OPERATOR) {
-        put(line, "%s", saga_action_name(event->operator_.action));
-        if (!span_is_none(event->operator_.step))
-            put(line, " %.*s", SPAN_ARG(event->operator_.step));
+        put(line, saga_action_name(event->operator_.action));
+        if (!span_is_none(event->operator_.step)) {
+            put(line, " ");
+            put_span(line, event->operator_.step);
+        }
         return;
     }
     if (after->step == SAGA_STEP_NONE) {
-        put(line, event->type == SAGA_EVENT_TIMER ? "timer" : "row %s", happened(event));
+        put(line, event->type == SAGA_EVENT_TIMER ? "timer" : "row ");
+        if (event->type != SAGA_EVENT_TIMER)
+            put(line, happened(event));
         return;
     }
-    struct span name = name_of(&after->next, after->step);
-    put(line, "%.*s/%u %s:%s", SPAN_ARG(name), after->attempt,
-        saga_phase_at(def, &after->next, after->step, after->phase), happened(event));
-    if (event->type == SAGA_EVENT_REPLY && strncmp(after->type, "reply.", 6) == 0)
-        put(line, " %s", after->type + 6);
+    put_try(line, name_of(&after->next, after->step), after->attempt);
+    put(line, " ");
+    put(line, saga_phase_at(def, &after->next, after->step, after->phase));
+    put(line, ":");
+    put(line, happened(event));
+    if (event->type == SAGA_EVENT_REPLY && strncmp(after->type, "reply.", 6) == 0) {
+        put(line, " ");
+        put(line, after->type + 6);
+    }
 }
 
 static void put_effect(struct line *line, const struct saga_definition *def,
@@ -79,14 +103,19 @@ static void put_effect(struct line *line, const struct saga_definition *def,
     struct span name = name_of(next, effect->step);
     switch (effect->type) {
     case SAGA_EFFECT_SEND:
-        put(line, "%s %.*s/%u", saga_phase_at(def, next, effect->step, effect->phase),
-            SPAN_ARG(name), next->steps[effect->step].operation[effect->phase].tries);
+        put(line, saga_phase_at(def, next, effect->step, effect->phase));
+        put(line, " ");
+        put_try(line, name, next->steps[effect->step].operation[effect->phase].tries);
         break;
     case SAGA_EFFECT_TURN_BACK:
-        put(line, "turn_back %s", saga_cause_name(next->cause));
+        put(line, "turn_back ");
+        put(line, saga_cause_name(next->cause));
         break;
     case SAGA_EFFECT_ATTENTION:
-        put(line, "attention %s %.*s", saga_attention_name(effect->attention), SPAN_ARG(name));
+        put(line, "attention ");
+        put(line, saga_attention_name(effect->attention));
+        put(line, " ");
+        put_span(line, name);
         break;
     case SAGA_EFFECT_END:
         put(line, "end");
@@ -96,7 +125,9 @@ static void put_effect(struct line *line, const struct saga_definition *def,
     case SAGA_EFFECT_ADOPT:
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_DEAD_LETTER:
-        put(line, "%s %.*s", saga_effect_type_name(effect->type), SPAN_ARG(name));
+        put(line, saga_effect_type_name(effect->type));
+        put(line, " ");
+        put_span(line, name);
         break;
     }
 }
@@ -115,22 +146,26 @@ int saga_transition_print(char *buf, size_t size, const struct saga_definition *
     const struct saga_state *next = &after->next;
     put_event(&line, def, event, after);
     if (after->verdict != SAGA_APPLIED) {
-        put(&line, " | %s", saga_verdict_name(after->verdict));
-        if (after->verdict == SAGA_REFUSED)
-            put(&line, " %s", saga_refusal_slug(after->refusal.code));
-        return (int)line.len;
+        put(&line, " | ");
+        put(&line, saga_verdict_name(after->verdict));
+        put(&line, after->verdict == SAGA_REFUSED ? " " : "");
+        put(&line, after->verdict == SAGA_REFUSED ? saga_refusal_slug(after->refusal.code) : "");
+        return finish(&line);
     }
     put(&line, " | ");
-    if (before->status != next->status)
-        put(&line, "%s -> ", saga_status_name(before->status));
-    put(&line, "%s%s", saga_status_name(next->status), next->paused ? " paused" : "");
+    if (before->status != next->status) {
+        put(&line, saga_status_name(before->status));
+        put(&line, " -> ");
+    }
+    put(&line, saga_status_name(next->status));
+    put(&line, next->paused ? " paused" : "");
     const char *separator = " | ";
     for (size_t i = 0; i < after->effects.count; i++) {
         if (!worth_telling(&after->effects.items[i]))
             continue;
-        put(&line, "%s", separator);
+        put(&line, separator);
         put_effect(&line, def, next, &after->effects.items[i]);
         separator = ", ";
     }
-    return (int)line.len;
+    return finish(&line);
 }

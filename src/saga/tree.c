@@ -5,20 +5,9 @@
 #include "base/assert.h"
 #include "saga/state.h"
 
-static bool is_loop(const struct saga_definition *def, const struct saga_state *state, int16_t step)
-{
-    return saga_def_at(def, state, step)->for_each && state->steps[step].loop == SAGA_STEP_NONE;
-}
-
 static bool is_element(const struct saga_state *state, int16_t step)
 {
     return state->steps[step].loop != SAGA_STEP_NONE;
-}
-
-enum saga_step_kind saga_kind_at(const struct saga_definition *def, const struct saga_state *state,
-                                 int16_t step)
-{
-    return is_loop(def, state, step) ? SAGA_KIND_FOR_EACH : saga_def_at(def, state, step)->kind;
 }
 
 /* Another step of the definition, in the same element. */
@@ -38,7 +27,7 @@ int16_t saga_parent_of(const struct saga_definition *def, const struct saga_stat
 int16_t saga_first_of(const struct saga_definition *def, const struct saga_state *state,
                       int16_t step)
 {
-    if (!is_loop(def, state, step))
+    if (!saga_is_loop(def, state, step))
         return beside(state, step, saga_def_at(def, state, step)->first_child);
     return state->steps[step].element_count ? state->steps[step].first_element : SAGA_STEP_NONE;
 }
@@ -114,7 +103,7 @@ bool saga_state_expand(const struct saga_definition *def, struct saga_state *sta
 {
     size_t each = saga_def_at(def, state, loop)->subtree;
     size_t total = state->step_count + count * each;
-    ASSERT(is_loop(def, state, loop));
+    ASSERT(saga_is_loop(def, state, loop));
     if (count > SAGA_ELEMENTS_MAX || total > SAGA_NODES_MAX)
         return false;
     struct saga_step_state *steps = ARENA_ARRAY(arena, struct saga_step_state, total);
