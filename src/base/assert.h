@@ -10,6 +10,10 @@
 /* Prints file, line and expression to stderr and aborts. */
 _Noreturn void assert_failed(const char *file, int line, const char *expression);
 
+/* Asked first, if set: the simulator takes a failed assertion as a finding and jumps out of it. */
+typedef void assert_handler_fn(const char *file, int line, const char *expression);
+void assert_set_handler(assert_handler_fn *handler);
+
 #define ASSERT(expression) ((expression) ? (void)0 : assert_failed(__FILE__, __LINE__, #expression))
 
 #endif
