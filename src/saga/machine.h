@@ -26,6 +26,7 @@ struct machine {
     bool changed;    /* the transition is worth an entry */
     json_t *context; /* of expressions, built at first use */
     size_t effects_max;
+    size_t step_count_before; /* more now: a for_each has begun */
     struct saga_transition *out;
 };
 

@@ -215,6 +215,13 @@ int16_t saga_state_find(const struct saga_state *state, struct span label);
 /* A for_each begins: its elements come behind the others. False: SAGA_NODES_MAX. `steps` moves. */
 bool saga_state_expand(const struct saga_definition *def, struct saga_state *state, int16_t loop,
                        size_t count, struct arena *arena);
+/*
+ * The elements stand in the order of their for_eachs in the file, whichever of them began first: so
+ * a state read back from its stored form has every step at the same place. Called at the end of a
+ * transition. Returns where each step went, by the place it had; NULL: nothing moved.
+ */
+const int16_t *saga_state_order(const struct saga_definition *def, struct saga_state *state,
+                                struct arena *arena);
 
 #define SAGA_CHAIN_BYTES 16
 

@@ -136,6 +136,24 @@ static void tell_attention(struct machine *m, const struct saga_state *before)
     machine_effect(m, SAGA_EFFECT_ATTENTION, now.step, SAGA_PHASE_DO)->attention = now.reason;
 }
 
+/* A for_each that began may belong before another one. */
+static void put_in_order(struct machine *m)
+{
+    struct saga_transition *out = m->out;
+    if (m->state->step_count == m->step_count_before)
+        return;
+    const int16_t *places = saga_state_order(m->def, m->state, m->arena);
+    if (places == NULL)
+        return;
+    if (out->step != SAGA_STEP_NONE)
+        out->step = places[out->step];
+    for (size_t i = 0; i < out->effects.count; i++) {
+        struct saga_effect *effect = &out->effects.items[i];
+        if (effect->step != SAGA_STEP_NONE)
+            effect->step = places[effect->step];
+    }
+}
+
 static void finish(struct machine *m, const struct saga_state *before)
 {
     struct saga_transition *out = m->out;
@@ -144,6 +162,7 @@ static void finish(struct machine *m, const struct saga_state *before)
     if (out->verdict == 0) {
         machine_advance(m);
         tell_attention(m, before);
+        put_in_order(m);
         out->verdict = SAGA_APPLIED;
         const char *broken = saga_state_check(m->def, m->state);
         if (broken)
@@ -168,6 +187,7 @@ void saga_step(const struct saga_definition *def, const struct saga_state *state
         .arena = arena,
         .now_ms = event->at_ms > state->last_ms ? event->at_ms : state->last_ms,
         .out = out,
+        .step_count_before = state->step_count,
     };
     out->next.number++;
     out->next.last_ms = m.now_ms;

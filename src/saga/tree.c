@@ -116,3 +116,60 @@ bool saga_state_expand(const struct saga_definition *def, struct saga_state *sta
     state->step_count = total;
     return true;
 }
+
+/* ---- the order of the blocks ---- */
+
+/* Definition first, then the elements of each for_each in the order of what stands before. */
+static void in_order(const struct saga_definition *def, const struct saga_state *state,
+                     int16_t *order)
+{
+    size_t count = def->step_count;
+    for (size_t i = 0; i < count; i++)
+        order[i] = (int16_t)i;
+    for (size_t i = 0; i < count; i++) {
+        const struct saga_step_state *at = &state->steps[order[i]];
+        size_t nodes = (size_t)at->element_count * def->steps[at->def].subtree;
+        for (size_t j = 0; j < nodes; j++)
+            order[count++] = (int16_t)(at->first_element + (int16_t)j);
+    }
+    ASSERT(count == state->step_count);
+}
+
+static int16_t moved(const int16_t *places, int16_t step)
+{
+    return step == SAGA_STEP_NONE ? SAGA_STEP_NONE : places[step];
+}
+
+static void move_all(struct saga_state *state, const int16_t *order, const int16_t *places,
+                     struct arena *arena)
+{
+    struct saga_step_state *steps = ARENA_ARRAY(arena, struct saga_step_state, state->step_count);
+    for (size_t i = 0; i < state->step_count; i++) {
+        steps[i] = state->steps[order[i]];
+        steps[i].base = (int16_t)((int16_t)i - steps[i].def);
+        steps[i].loop = moved(places, steps[i].loop);
+        if (steps[i].element_count)
+            steps[i].first_element = places[steps[i].first_element];
+    }
+    state->steps = steps;
+    state->cause_step = moved(places, state->cause_step);
+}
+
+const int16_t *saga_state_order(const struct saga_definition *def, struct saga_state *state,
+                                struct arena *arena)
+{
+    bool same = true;
+    if (state->step_count == def->step_count)
+        return NULL;
+    int16_t *order = ARENA_ARRAY(arena, int16_t, state->step_count);
+    int16_t *places = ARENA_ARRAY(arena, int16_t, state->step_count);
+    in_order(def, state, order);
+    for (size_t i = 0; i < state->step_count; i++) {
+        places[order[i]] = (int16_t)i;
+        same &= order[i] == (int16_t)i;
+    }
+    if (same)
+        return NULL;
+    move_all(state, order, places, arena);
+    return places;
+}
