@@ -234,53 +234,23 @@ static bool stored(const struct saga_step_state *s)
            s->loop != SAGA_STEP_NONE;
 }
 
-/*
- * Elements come into being in the order in which their loops began, but read back in the order in
- * which the loops are read. So that the same state always gives the same bytes, they are written in
- * the order in which they will be read: block by block, each with the elements of the loops in it.
- */
-static size_t reading_order(const struct codec *c, const struct saga_state *state, int16_t *order)
+static void steps(struct codec *c, struct saga_state *state)
 {
-    size_t known = c->def->step_count;
-    for (size_t i = 0; i < known; i++)
-        order[i] = (int16_t)i;
-    for (size_t i = 0; i < known; i++) {
-        const struct saga_step_state *loop = &state->steps[order[i]];
-        int16_t each = (int16_t)c->def->steps[loop->def].subtree;
-        for (int16_t k = 0; k < loop->element_count * each; k++)
-            order[known++] = (int16_t)(loop->first_element + k);
-    }
-    return known;
-}
-
-static void write_steps(struct codec *c, struct saga_state *state)
-{
-    int16_t *order = ARENA_ARRAY(c->arena, int16_t, state->step_count);
-    size_t known = reading_order(c, state, order);
     uint64_t count = 0;
-    ASSERT(known == state->step_count);
-    for (size_t i = 0; i < known; i++)
+    int16_t next = 0;
+    for (size_t i = 0; c->writing && i < state->step_count; i++)
         count += stored(&state->steps[i]);
     number(c, &count);
-    for (size_t i = 0; i < known; i++) {
-        if (!stored(&state->steps[order[i]]))
-            continue;
-        step_name(c, state, &order[i]);
-        step(c, state, order[i]);
-    }
-}
-
-static void read_steps(struct codec *c, struct saga_state *state)
-{
-    uint64_t count = 0;
-    number(c, &count);
     for (; count > 0 && !c->broken; count--) {
-        int16_t index = SAGA_STEP_ROOT;
+        while (c->writing && !stored(&state->steps[next]))
+            next++;
+        int16_t index = next;
         step_name(c, state, &index);
         if (index == SAGA_STEP_NONE)
             index = SAGA_STEP_ROOT;
         if (!c->broken)
             step(c, state, index);
+        next = (int16_t)(index + 1);
     }
 }
 
@@ -329,10 +299,7 @@ static void state(struct codec *c, struct saga_state *s)
     span(c, &s->traceparent);
     span(c, &s->input);
     span(c, &s->output);
-    if (c->writing)
-        write_steps(c, s);
-    else
-        read_steps(c, s);
+    steps(c, s);
     step_name(c, s, &s->cause_step); /* may be an element: it is there by now */
 }
 
