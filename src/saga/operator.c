@@ -120,6 +120,8 @@ static void retry_step(struct machine *m, int16_t step, enum saga_phase phase, s
     struct saga_step_state *state = machine_step(m, step);
     struct saga_operation *operation = &state->operation[phase];
     bool sent_before = operation->generation != 0;
+    if (!sent_before)
+        *operation = (struct saga_operation){0}; /* all that it may have is a person's no */
     operation->tries = 0;
     operation->code = operation->message = SPAN_NONE;
     machine_about(m, step, phase);
