@@ -3,6 +3,7 @@
  * (S-10 to S-18).
  */
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "saga/machine.h"
 
 /* ---- turning ---- */
@@ -31,7 +32,9 @@ static void quiesce_step(struct machine *m, int16_t step)
     if (state->status != SAGA_STEP_SENT || operation->last == SAGA_OUTCOME_IN_PROGRESS)
         return;
     enum machine_row row = machine_row(m, operation->event_id);
-    if (row == MACHINE_ROW_FREE)
+    if (MUTANT(12, "a row is withdrawn that a daemon owns") && row == MACHINE_ROW_OWNED)
+        operation_withdraw(m, step);
+    if (row == MACHINE_ROW_FREE && !MUTANT(13, "a free row is left after turning back"))
         operation_withdraw(m, step);
     else if (row == MACHINE_ROW_UNSEEN)
         operation->due_ms = m->now_ms;
@@ -47,7 +50,7 @@ static void quiesce(struct machine *m)
 void backward_cause(struct machine *m, enum saga_cause cause, int16_t step)
 {
     struct saga_state *state = m->state;
-    if (state->cause != SAGA_CAUSE_NONE)
+    if (state->cause != SAGA_CAUSE_NONE && !MUTANT(14, "the last cause wins"))
         return;
     state->cause = cause;
     state->cause_step = step;
@@ -80,6 +83,8 @@ bool backward_pivot_holds(const struct machine *m)
     const struct saga_step_state *pivot = machine_step(m, m->def->pivot);
     const struct saga_operation *operation = &pivot->operation[SAGA_PHASE_DO];
     bool unknown = operation->ever_unknown;
+    if (MUTANT(15, "a cancel does not wait for the pivot"))
+        return false;
     switch ((int)pivot->status) {
     case SAGA_STEP_SENT:
         return unknown || machine_row(m, operation->event_id) != MACHINE_ROW_FREE;
@@ -137,7 +142,7 @@ static void begin_undo(struct machine *m, int16_t step)
 {
     struct saga_operation *operation = machine_operation(m, step, SAGA_PHASE_UNDO);
     struct span problem;
-    if (m->state->paused) {
+    if (m->state->paused && !MUTANT(16, "an undo is sent in a pause")) {
         m->changed |= machine_step(m, step)->status != SAGA_STEP_UNDO_WAITING;
         machine_step(m, step)->status = SAGA_STEP_UNDO_WAITING;
         return;
@@ -180,6 +185,9 @@ static bool leaf_clean(struct machine *m, int16_t step)
     struct saga_step_state *state = machine_step(m, step);
     switch (state->status) {
     case SAGA_STEP_SENT:
+        if (MUTANT(10, "an undo does not wait for its do"))
+            break;
+        return false;
     case SAGA_STEP_BACKOFF:
         return false;
     case SAGA_STEP_UNDO_SENT:
@@ -187,6 +195,9 @@ static bool leaf_clean(struct machine *m, int16_t step)
     case SAGA_STEP_UNDO_PARKED:
         return m->state->closing && close_undo(m, step);
     case SAGA_STEP_UNDONE:
+        if (MUTANT(11, "a resume undoes once more") && m->event->operator_.action == 3)
+            break;
+        return true;
     case SAGA_STEP_UNDO_WAIVED:
         return true;
     case SAGA_STEP_WAITING:
@@ -197,6 +208,8 @@ static bool leaf_clean(struct machine *m, int16_t step)
     case SAGA_STEP_UNDO_WAITING:
         break;
     }
+    if (MUTANT(9, "an effect that is only possible is not undone") && state->effect == 1)
+        return true;
     if (state->effect == SAGA_STEP_NO_EFFECT || span_is_none(def->undo_type) || m->state->committed)
         return true;
     if (m->state->closing) {
@@ -215,8 +228,12 @@ static bool sequence_clean(struct machine *m, int16_t step)
     for (int16_t child = machine_first(m, step); child != SAGA_STEP_NONE;
          child = machine_next(m, child))
         children[count++] = child;
+    for (size_t i = 0; MUTANT(7, "undone in the order of the start") && i < count; i++) {
+        if (!backward_step(m, children[i]))
+            return false;
+    }
     while (count > 0) {
-        if (!backward_step(m, children[--count]))
+        if (!backward_step(m, children[--count]) && !MUTANT(8, "undone without waiting"))
             return false;
     }
     return true;

@@ -6,6 +6,7 @@
  * saga_state_check.
  */
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "saga/machine.h"
 
 #define FORMAT_VERSION   1
@@ -147,7 +148,8 @@ static void step_name(struct codec *c, const struct saga_state *state, int16_t *
 static void operation_flags(struct codec *c, struct saga_operation *o, uint64_t *flags)
 {
     FLAG(c, *flags, 0, o->ever_unknown);
-    FLAG(c, *flags, 1, o->given_up);
+    if (!MUTANT(56, "the stored form forgets what was given up on"))
+        FLAG(c, *flags, 1, o->given_up);
     FLAG(c, *flags, 2, o->late_noted);
     FLAG(c, *flags, 3, o->contradicted);
     FLAG(c, *flags, 4, o->no_consumer);

@@ -5,6 +5,7 @@
  * the bytes they came as, so that folding gives the same bytes (I-1).
  */
 #include "saga/entry.h"
+#include "base/mutant.h"
 
 #include "base/clock.h"
 #include "saga/machine.h"
@@ -76,7 +77,8 @@ static void put_reply(struct text *text, const struct saga_event *event)
     put_string(text, "message", event->reply.message);
     put_id(text, "causationId", event->reply.command_id);
     put_json(text, "data", event->reply.data);
-    put_int(text, "retryAfterMs", event->reply.retry_after_ms);
+    if (!MUTANT(54, "an entry leaves out the Retry-After"))
+        put_int(text, "retryAfterMs", event->reply.retry_after_ms);
     put_int(text, "handedOverMs", event->reply.handed_ms);
     put_true(text, "fromOwner", event->reply.from_owner);
     put_true(text, "noConsumer", event->reply.no_consumer);

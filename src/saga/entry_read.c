@@ -6,6 +6,7 @@
  */
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/mutant.h"
 #include "saga/entry.h"
 #include "saga/machine.h"
 
@@ -253,6 +254,8 @@ enum err saga_entry_event(struct span entry, struct id saga_id, struct arena *ar
 struct hash saga_chain(const struct hash *previous, struct span entry)
 {
     struct hash link = {{0}};
+    static const struct hash NONE;
+    previous = MUTANT(55, "the chain does not hold the entries before") ? &NONE : previous;
     struct hash whole =
         hash_of_two((struct span){(const char *)previous->bytes, SAGA_CHAIN_BYTES}, entry);
     memcpy(link.bytes, whole.bytes, SAGA_CHAIN_BYTES);

@@ -3,11 +3,13 @@
  * S-17, S-19, S-22, S-27, S-34).
  */
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "saga/machine.h"
 
 static bool may_start(const struct machine *m)
 {
-    return m->state->status == SAGA_STATUS_RUNNING && !m->state->paused;
+    bool paused = m->state->paused && !MUTANT(17, "a step is started in a pause");
+    return m->state->status == SAGA_STATUS_RUNNING && !paused;
 }
 
 static void start_step(struct machine *m, int16_t step)
@@ -33,7 +35,7 @@ static void skip_subtree(struct machine *m, int16_t step)
         return;
     close_step(m, step, SAGA_STEP_SKIPPED);
     forward_skip_children(m, step);
-    if (step == m->def->pivot)
+    if (step == m->def->pivot && !MUTANT(18, "a pivot that is skipped does not commit"))
         forward_committed(m);
 }
 
@@ -96,6 +98,7 @@ static bool waits_for_person(const struct machine *m, int16_t step, int16_t deci
 {
     bool pivot_in_doubt =
         step == m->def->pivot && machine_step(m, step)->status == SAGA_STEP_IN_DOUBT;
+    pivot_in_doubt &= !MUTANT(20, "a pivot in doubt is guessed not to have happened");
     return m->state->committed || pivot_in_doubt ||
            machine_def(m, decides)->on_failure == SAGA_ON_FAILURE_PAUSE;
 }
@@ -111,7 +114,7 @@ void forward_failed(struct machine *m, int16_t step)
     int16_t decides = decides_failure(m, step);
     if (m->state->status != SAGA_STATUS_RUNNING)
         return;
-    if (machine_def(m, decides)->optional) {
+    if (machine_def(m, decides)->optional && !MUTANT(19, "an optional step turns the saga back")) {
         machine_step(m, step)->passed_over = true;
         machine_effect(m, SAGA_EFFECT_SKIP, step, SAGA_PHASE_DO);
         fail_branch(m, step, decides);
@@ -134,7 +137,7 @@ void forward_expression_failed(struct machine *m, int16_t step, struct span mess
 void forward_committed(struct machine *m)
 {
     struct saga_state *state = m->state;
-    state->committed = true;
+    state->committed = !MUTANT(23, "the pivot does not commit");
     if (state->cancel_requested)
         machine_note(m, SPAN_LIT("the cancel lapsed: the pivot is passed"));
     if (state->timeout_noted)
@@ -298,15 +301,16 @@ static bool side_by_side_done(struct machine *m, int16_t step)
     for (int16_t child = machine_first(m, step); child != SAGA_STEP_NONE;
          child = machine_next(m, child)) {
         bool waiting = machine_step(m, child)->status == SAGA_STEP_WAITING;
+        unsigned most = machine_def(m, step)->parallel_max;
+        most += MUTANT(22, "one element more at a time than max_parallel");
         /* A failed element, or one with a failed step in it, keeps the waiting ones from starting
            (S-26): a person must act. */
-        if (waiting &&
-            (open >= machine_def(m, step)->parallel_max || (loop && failed_in(m, step)))) {
+        if (waiting && (open >= most || (loop && failed_in(m, step)))) {
             done = false;
             break;
         }
         if (!forward_step(m, child)) {
-            done = false;
+            done = MUTANT(21, "one branch of a parallel is not waited for") && open == 0;
             open++;
         }
     }
@@ -361,7 +365,9 @@ void forward_complete(struct machine *m)
         m->state->output = json_write(value, m->arena);
     else
         machine_note(m, arena_printf(m->arena, "output: %.*s", SPAN_ARG(problem)));
-    machine_end(m, SAGA_STATUS_COMPLETED);
+    machine_end(m, MUTANT(24, "a cancel of long ago decides the end") && m->state->cause_reason.len
+                       ? SAGA_STATUS_COMPENSATED
+                       : SAGA_STATUS_COMPLETED);
 }
 
 void machine_end(struct machine *m, enum saga_status status)

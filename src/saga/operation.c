@@ -8,6 +8,7 @@
  *                backoff ----------> rejected | in_doubt / undo_parked     tries used up, or a no
  */
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "saga/machine.h"
 
 /* "ship[0][2]" as "ship/0.2". */
@@ -15,6 +16,8 @@ static void put_label(struct text *text, struct span label)
 {
     bool first = true;
     for (size_t i = 0; i < label.len; i++) {
+        if (label.ptr[i] == '[' && MUTANT(39, "the elements of a for_each have one key"))
+            return;
         if (label.ptr[i] == '[') {
             text_char(text, first ? '/' : '.');
             first = false;
@@ -35,7 +38,9 @@ struct span operation_key(const struct saga_definition *def, const struct saga_s
     int16_t prepared = saga_def_at(def, state, step)->prepared;
     put_label(&text, state->steps[prepared == SAGA_STEP_NONE ? step : prepared].label);
     text_char(&text, '/');
-    text_word(&text, saga_phase_at(def, state, step, phase));
+    text_word(&text, MUTANT(38, "do and undo have one key")
+                         ? "do"
+                         : saga_phase_at(def, state, step, phase));
     if (number > 1) {
         text_char(&text, '/');
         text_int(&text, number);
@@ -140,9 +145,12 @@ static const struct saga_command *command(struct machine *m, int16_t step, enum 
         .timeout_ms = operation_timeout(m, step, phase),
         .data = operation->data_is_input ? m->state->input : operation->data,
     };
+    if (MUTANT(35, "what goes out again is the saga's input") && operation->sendings > 0)
+        out->data = m->state->input;
     if (undo) {
         out->in_doubt = machine_step(m, step)->effect == SAGA_STEP_POSSIBLE_EFFECT;
-        out->undoes = key_of_do(m, step);
+        out->undoes = MUTANT(36, "an undo names itself, not its do") ? key : key_of_do(m, step);
+        out->in_doubt |= MUTANT(37, "every undo says that its do is in doubt");
     } else if (def->prepared != SAGA_STEP_NONE) {
         out->undoes = key_of_do(m, def->prepared);
     }
@@ -156,7 +164,10 @@ static struct span next_command(struct machine *m, int16_t step, enum saga_phase
     if (operation->number == 0)
         operation->number = 1;
     struct span key = operation_key(m->def, m->state, step, phase, operation->number, m->arena);
-    if (operation->generation == 0 || operation->last != SAGA_OUTCOME_UNKNOWN) {
+    bool same = operation->last == SAGA_OUTCOME_UNKNOWN;
+    same &= !MUTANT(25, "after no answer a new command goes out");
+    same |= MUTANT(26, "after a failure the old command goes out again");
+    if (operation->generation == 0 || !same) {
         operation->generation++;
         operation->event_id = operation_event_id(key, operation->generation);
         operation->causation_id = causation(m);
@@ -175,6 +186,7 @@ void operation_send(struct machine *m, int16_t step, enum saga_phase phase)
     operation->given_up = false;
     operation->sent_ms = m->now_ms;
     operation->due_ms = m->now_ms + operation_timeout(m, step, phase);
+    operation->due_ms *= !(MUTANT(29, "a second try has no deadline") && operation->tries > 1);
     state->status = phase == SAGA_PHASE_UNDO ? SAGA_STEP_UNDO_SENT : SAGA_STEP_SENT;
     if (phase == SAGA_PHASE_DO && !machine_def(m, step)->readonly &&
         !machine_def(m, step)->undo_none)
@@ -243,6 +255,8 @@ static int64_t backoff_ms(const struct machine *m, int16_t step, enum saga_phase
         delay *= retry->factor;
     if (delay > cap)
         delay = cap;
+    if (MUTANT(30, "the next try comes at once"))
+        return 0;
     return (int64_t)(delay * jitter(m, step, phase, retry, tries));
 }
 
@@ -252,13 +266,15 @@ static int64_t next_try_ms(const struct machine *m, int16_t step, enum saga_phas
 {
     const struct saga_retry *retry = retry_of(m, step, phase);
     const struct saga_operation *operation = machine_operation(m, step, phase);
-    if (retry->attempts != SAGA_ATTEMPTS_UNLIMITED && operation->tries >= retry->attempts)
+    uint32_t most = retry->attempts + MUTANT(31, "one try more than the policy has");
+    if (retry->attempts != SAGA_ATTEMPTS_UNLIMITED && operation->tries >= most)
         return 0;
     int64_t wait_ms = backoff_ms(m, step, phase);
-    if (wait_ms < retry_after_ms)
+    if (wait_ms < retry_after_ms && !MUTANT(32, "a Retry-After is not heard"))
         wait_ms = retry_after_ms;
     int64_t due_ms = m->now_ms + wait_ms;
-    if (retry->within_ms != SAGA_NO_LIMIT && due_ms - operation->first_sent_ms > retry->within_ms)
+    if (!MUTANT(33, "`within` is forgotten") && retry->within_ms != SAGA_NO_LIMIT &&
+        due_ms - operation->first_sent_ms > retry->within_ms)
         return 0;
     return due_ms;
 }
@@ -297,6 +313,7 @@ static void end_rejected(struct machine *m, int16_t step, bool final)
     struct saga_step_state *state = machine_step(m, step);
     bool doubt = state->operation[SAGA_PHASE_DO].ever_unknown && !without_effect(m, step) &&
                  !(is_pivot(m, step) && final);
+    doubt |= MUTANT(28, "what was refused is undone");
     state->effect = doubt ? SAGA_STEP_POSSIBLE_EFFECT : SAGA_STEP_NO_EFFECT;
     bool ask_a_person = is_pivot(m, step) && doubt;
     end_step(m, step, ask_a_person ? SAGA_STEP_IN_DOUBT : SAGA_STEP_REJECTED);
@@ -321,7 +338,7 @@ void operation_withdraw(struct machine *m, int16_t step)
     struct saga_step_state *state = machine_step(m, step);
     struct saga_operation *operation = &state->operation[SAGA_PHASE_DO];
     machine_effect(m, SAGA_EFFECT_WITHDRAW, step, SAGA_PHASE_DO)->event_id = operation->event_id;
-    if (operation->sendings > 1) {
+    if (operation->sendings > 1 && !MUTANT(34, "what may have been sent is called never sent")) {
         operation_close(m, step);
         state->status = SAGA_STEP_IN_DOUBT;
         return;
@@ -369,6 +386,7 @@ static void do_failed(struct machine *m, int16_t step, enum saga_outcome outcome
 {
     struct saga_operation *operation = machine_operation(m, step, SAGA_PHASE_DO);
     bool turned = m->state->status != SAGA_STATUS_RUNNING;
+    turned &= !MUTANT(27, "a do is tried again after turning back");
     if (outcome == SAGA_OUTCOME_REJECTED) {
         end_rejected(m, step, final);
         forward_failed(m, step);
@@ -392,7 +410,8 @@ void operation_try_failed(struct machine *m, int16_t step, enum saga_phase phase
     operation->ever_unknown |= outcome == SAGA_OUTCOME_UNKNOWN;
     m->changed = true;
     if (outcome == SAGA_OUTCOME_TRANSIENT &&
-        code_is_final(retry_of(m, step, phase), operation->code)) {
+        code_is_final(retry_of(m, step, phase), operation->code) &&
+        !MUTANT(40, "`only` and `except` are not looked at")) {
         outcome = SAGA_OUTCOME_REJECTED;
         /* Its participant does not keep such a no: after an unknown try a new key could do it
            twice, so a retry stays with this one (S-31). */

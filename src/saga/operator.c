@@ -2,6 +2,7 @@
  * saga/operator.c - what a person may decide (S-18, S-20, S-31, S-36). Every action is journalled,
  * safe to repeat, and refused where the state forbids it.
  */
+#include "base/mutant.h"
 #include "saga/machine.h"
 
 static void duplicate(struct machine *m)
@@ -40,7 +41,10 @@ static void cancel(struct machine *m)
         backward_cause(m, SAGA_CAUSE_CANCEL, SAGA_STEP_NONE);
         machine_end(m, SAGA_STATUS_COMPENSATED);
     } else if (state->status == SAGA_STATUS_RUNNING) {
-        backward_request(m, SAGA_CAUSE_CANCEL);
+        if (MUTANT(48, "a cancel is taken and forgotten"))
+            m->changed = true;
+        else
+            backward_request(m, SAGA_CAUSE_CANCEL);
     } else {
         not_allowed_at_status(m);
     }
@@ -109,7 +113,7 @@ static bool waits_for_a_person(const struct machine *m, int16_t step)
    That a try of the one before was unknown stays so: the step may have been done by it. */
 static void renew_operation(struct saga_operation *operation)
 {
-    operation->number++;
+    operation->number += !MUTANT(49, "a retry after a no has the old key");
     operation->last = SAGA_OUTCOME_NONE;
     operation->late_noted = false;
     operation->contradicted = false;
@@ -204,7 +208,7 @@ static bool take_row(struct machine *m, int16_t step, enum saga_phase phase)
     const struct saga_operation *operation = machine_operation(m, step, phase);
     enum machine_row row =
         operation->generation ? machine_row(m, operation->event_id) : MACHINE_ROW_GONE;
-    if (row == MACHINE_ROW_OWNED) {
+    if (row == MACHINE_ROW_OWNED && !MUTANT(50, "a person decides what a daemon is sending")) {
         machine_refuse(m, SAGA_REFUSAL_ROW_IN_FLIGHT,
                        SPAN_LIT("a daemon is sending this command now"),
                        SPAN_LIT("try again in a few seconds, or pause the participant"));

@@ -1,6 +1,7 @@
 /*
  * saga/reply.c - an answer to a command, or the lack of one (S-4 to S-8, S-14).
  */
+#include "base/mutant.h"
 #include "saga/machine.h"
 
 #define IN_PROGRESS_TIMES_MAX       10 /* timeouts that `in_progress` may stretch one try to (S-6) */
@@ -71,7 +72,7 @@ static void contradiction(struct machine *m, const struct found_operation *found
         m->out->verdict = SAGA_CONTRADICTION;
         return;
     }
-    operation->contradicted = true;
+    operation->contradicted = !MUTANT(46, "a contradiction is a dead letter each time");
     m->out->type = "reply.contradiction";
     machine_effect(m, SAGA_EFFECT_DEAD_LETTER, found->step, found->phase)->event_id =
         m->event->reply.command_id;
@@ -82,7 +83,8 @@ static void contradiction(struct machine *m, const struct found_operation *found
 static void settle(struct machine *m, const struct found_operation *found)
 {
     struct saga_step_state *state = machine_step(m, found->step);
-    if (state->status == SAGA_STEP_SENT || state->status == SAGA_STEP_UNDO_SENT)
+    bool sent = state->status == SAGA_STEP_SENT || state->status == SAGA_STEP_UNDO_SENT;
+    if (sent && !MUTANT(47, "an ok leaves its row in the outbox"))
         operation_settle_row(m, found->step, found->phase);
     if (state->status == SAGA_STEP_UNDO_PARKED)
         state->status = SAGA_STEP_UNDO_WAITING;
@@ -95,7 +97,9 @@ static bool ok_still_counts(const struct machine *m, int16_t step)
 {
     const struct saga_step_state *state = machine_step(m, step);
     bool possible = state->effect == SAGA_STEP_POSSIBLE_EFFECT;
-    if (saga_status_terminal(m->state->status))
+    if (MUTANT(41, "a late ok is dropped before its undo"))
+        return false;
+    if (saga_status_terminal(m->state->status) && !MUTANT(42, "a late ok changes an ended saga"))
         return false;
     switch ((int)state->status) {
     case SAGA_STEP_REJECTED:
@@ -160,10 +164,13 @@ static bool waits_for_answer(const struct machine *m, const struct found_operati
     bool undo = found->phase == SAGA_PHASE_UNDO;
     enum saga_step_status sent = undo ? SAGA_STEP_UNDO_SENT : SAGA_STEP_SENT;
     enum saga_step_status backoff = undo ? SAGA_STEP_UNDO_BACKOFF : SAGA_STEP_BACKOFF;
-    if (!found->newest)
+    if (MUTANT(43, "a no counts after an ok") && state->status == SAGA_STEP_SUCCEEDED)
+        return outcome == SAGA_OUTCOME_REJECTED && !undo;
+    if (!found->newest && !MUTANT(44, "a failure of an older command counts"))
         return false;
     if (state->status == sent)
-        return outcome != SAGA_OUTCOME_UNKNOWN || m->event->reply.from_owner;
+        return outcome != SAGA_OUTCOME_UNKNOWN || m->event->reply.from_owner ||
+               MUTANT(45, "unknown counts from anyone");
     if (operation->last != SAGA_OUTCOME_UNKNOWN || outcome != SAGA_OUTCOME_REJECTED)
         return false;
     /* S-18: a pivot that was given up on is asked about until there is a definite answer. */

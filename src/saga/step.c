@@ -3,6 +3,7 @@
  * on because of it, and the checks.
  */
 #include "saga/step.h"
+#include "base/mutant.h"
 
 #include "base/assert.h"
 #include "saga/machine.h"
@@ -77,7 +78,7 @@ static void take_hold(struct machine *m)
         return;
     if (state->cancel_requested && !state->timeout_first)
         backward_turn(m, SAGA_CAUSE_CANCEL, SAGA_STEP_NONE);
-    else if (state->timeout_noted)
+    else if (state->timeout_noted && !MUTANT(52, "a timeout is noted and forgotten"))
         backward_turn(m, SAGA_CAUSE_TIMEOUT, SAGA_STEP_NONE);
 }
 
@@ -185,11 +186,13 @@ void saga_step(const struct saga_definition *def, const struct saga_state *state
         .event = event,
         .state = &out->next,
         .arena = arena,
-        .now_ms = event->at_ms > state->last_ms ? event->at_ms : state->last_ms,
+        .now_ms = event->at_ms > state->last_ms || MUTANT(51, "the journal's time goes back")
+                      ? event->at_ms
+                      : state->last_ms,
         .out = out,
         .step_count_before = state->step_count,
     };
-    out->next.number++;
+    out->next.number += MUTANT(53, "the journal has a gap") && m.now_ms % 8 == 0 ? 2 : 1;
     out->next.last_ms = m.now_ms;
     dispatch(&m);
     finish(&m, state);

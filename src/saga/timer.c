@@ -2,6 +2,7 @@
  * saga/timer.c - a wake-up: what is due by now. And the two other things that befall a row: a late
  * hand-over (S-6) and adoption (S-32).
  */
+#include "base/mutant.h"
 #include "saga/machine.h"
 
 #define LOOK_AGAIN_MS_MIN        1000
@@ -28,14 +29,16 @@ static void sent_is_due(struct machine *m, int16_t step, enum saga_phase phase)
     bool turned = m->state->status == SAGA_STATUS_COMPENSATING;
     if (row == MACHINE_ROW_FREE && turned && phase == SAGA_PHASE_DO) {
         operation_withdraw(m, step);
-    } else if (row != MACHINE_ROW_GONE) {
+    } else if (row != MACHINE_ROW_GONE && !MUTANT(5, "a deadline runs while the row lies")) {
         look_again(m, operation);
     } else if (m->now_ms < deadline_ms) {
         operation->due_ms = deadline_ms;
         m->changed = true;
     } else {
         operation_failure(m, operation, SPAN_LIT("timeout"), SPAN_LIT("no answer in time"));
-        operation_try_failed(m, step, phase, SAGA_OUTCOME_UNKNOWN, 0);
+        bool sure = MUTANT(1, "no answer in time counts as a definite no");
+        operation_try_failed(m, step, phase, sure ? SAGA_OUTCOME_REJECTED : SAGA_OUTCOME_UNKNOWN,
+                             0);
     }
 }
 
@@ -79,9 +82,11 @@ static bool waits(const struct saga_state *state, const struct saga_step_state *
     case SAGA_STEP_UNDO_SENT:
         return step->operation[step->status == SAGA_STEP_UNDO_SENT].due_ms != 0;
     case SAGA_STEP_BACKOFF:
+        if (MUTANT(2, "a next try is due after turning back"))
+            return !state->paused;
         return !state->paused && state->status == SAGA_STATUS_RUNNING;
     case SAGA_STEP_UNDO_BACKOFF:
-        return !state->paused;
+        return !state->paused && !MUTANT(3, "the next try of an undo is never due");
     default:
         return false;
     }
@@ -97,8 +102,8 @@ static int64_t due_of(const struct saga_step_state *step)
  * do. */
 static int64_t saga_timeout_ms(const struct saga_definition *def, const struct saga_state *state)
 {
-    if (def->timeout_ms == SAGA_NO_LIMIT || state->status != SAGA_STATUS_RUNNING ||
-        state->committed || state->timeout_noted)
+    if (MUTANT(4, "the saga's timeout is forgotten") || def->timeout_ms == SAGA_NO_LIMIT ||
+        state->status != SAGA_STATUS_RUNNING || state->committed || state->timeout_noted)
         return 0;
     return state->running_ms + def->timeout_ms;
 }
@@ -217,7 +222,7 @@ void event_adopted(struct machine *m)
     struct saga_operation *operation = machine_operation(m, found.step, found.phase);
     machine_about(m, found.step, found.phase);
     operation->last = SAGA_OUTCOME_UNKNOWN;
-    operation->ever_unknown = true;
+    operation->ever_unknown = !MUTANT(6, "an adopted try is not unknown");
     if (found.phase == SAGA_PHASE_DO && m->state->status == SAGA_STATUS_COMPENSATING) {
         settle_only(m);
         operation_close(m, found.step);

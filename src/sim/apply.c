@@ -42,6 +42,25 @@ static void trace(struct sim_history *h, const struct saga_event *event,
     h->options.trace(h->options.trace_ctx, line);
 }
 
+uint64_t sim_label(const struct saga_state *state, int16_t step)
+{
+    return hash_mix(3, state->steps[step].label);
+}
+
+const struct saga_step_state *sim_was(const struct sim_history *h, const struct saga_state *next,
+                                      int16_t step)
+{
+    static const struct saga_step_state FRESH = {.def = 0};
+    const struct saga_state *before = &h->state;
+    if (next->step_count == before->step_count || (size_t)step < h->def->step_count)
+        return &before->steps[step];
+    for (size_t i = h->def->step_count; i < before->step_count; i++) {
+        if (span_equal(before->steps[i].label, next->steps[step].label))
+            return &before->steps[i];
+    }
+    return &FRESH;
+}
+
 /* ---- what a transition asks for ---- */
 
 static void send(struct sim_history *h, const struct saga_event *event,
@@ -52,11 +71,13 @@ static void send(struct sim_history *h, const struct saga_event *event,
     h->undo_sent |= effect->phase == SAGA_PHASE_UNDO;
     ASSERT(h->sent_count < SIM_SENT_MAX);
     h->data_hash[h->sent_count] = hash_mix(2, effect->command->data);
+    h->key_hash[h->sent_count] = hash_mix(1, effect->command->idempotency_key);
+    h->step_hash[h->sent_count] = sim_label(&t->next, effect->step);
     h->sent[h->sent_count++] = (struct sim_sent){
         .event_id = effect->event_id,
         .type = effect->command->type,
         .key = arena_copy(&h->keep, effect->command->idempotency_key),
-        .step = effect->step,
+        .step = arena_copy(&h->keep, effect->command->step),
         .phase = effect->phase,
     };
 }
@@ -102,9 +123,13 @@ static void follow(struct sim_history *h, const struct saga_event *event,
     case SAGA_EFFECT_ATTENTION:
         h->counts->attention[effect->attention]++;
         break;
+    case SAGA_EFFECT_DEAD_LETTER:
+        if (h->contradicted[effect->step % SIM_STEPS_SEEN]++ >
+            t->next.steps[effect->step].operation[SAGA_PHASE_DO].number)
+            sim_violate(h, "S-7: a contradiction is told more than once");
+        break;
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_TURN_BACK:
-    case SAGA_EFFECT_DEAD_LETTER:
         break;
     }
 }
@@ -167,6 +192,11 @@ static void commit(struct sim_history *h, const struct saga_event *event, struct
     struct span entry = saga_entry_print(h->def, event, &h->state, t, arena);
     struct hash link = saga_chain(&h->state.chain, entry);
     t->next.chain = link;
+    if (h->state.number == 1) {
+        struct hash other = {{1}}, beside = saga_chain(&other, entry);
+        if (memcmp(beside.bytes, link.bytes, SAGA_CHAIN_BYTES) == 0)
+            sim_violate(h, "I-1: a link of the chain does not hold those before it");
+    }
     fold(h, entry, &link);
     struct span bytes = saga_state_encode(h->def, &t->next, arena);
     arena_reset(&h->scratch);

@@ -78,6 +78,7 @@ static void clear(struct sim_history *h)
     h->row_count = h->wire_count = h->ledger_count = h->answered_count = h->sent_count = 0;
     h->event_count = 0;
     memset(h->applied, 0, h->serials + 1u);
+    memset(h->contradicted, 0, sizeof h->contradicted);
     h->serials = 0;
     h->events_now = h->faults_now = 0;
     h->undo_sent = h->calm = false;

@@ -20,7 +20,7 @@ struct sim_history;
 struct sim_sent {
     struct id event_id;
     struct span type, key; /* event type, idempotency key */
-    int16_t step;
+    struct span step;      /* its label */
     enum saga_phase phase;
 };
 

@@ -25,6 +25,7 @@
 #define SIM_SENT_MAX    4096
 #define SIM_EVENTS_MAX  8192
 #define SIM_SERIALS_MAX 4096
+#define SIM_STEPS_SEEN  256
 #define SIM_DAEMONS     3
 #define SIM_EVENTS_MIN  25 /* of a history */
 #define SIM_FAULTS_MIN  3
@@ -33,7 +34,7 @@
 struct command {
     struct id event_id;
     uint64_t key, undoes; /* hashes of the idempotency keys */
-    int16_t step;
+    uint64_t step;        /* hash of the step's label: a step's place may change */
     enum saga_phase phase;
     bool prepare, commit; /* of a two_phase */
 };
@@ -58,8 +59,7 @@ struct wire {
 
 /* What a participant keeps of one operation, by its idempotency key (S-13). */
 struct ledger {
-    uint64_t key;
-    int16_t step;
+    uint64_t key, step;
     enum saga_phase phase;
     bool done, undone, refused;
 };
@@ -92,7 +92,8 @@ struct sim_history {
     size_t ledger_count;
     struct answered answered[SIM_ANSWERS_MAX];
     size_t answered_count;
-    uint64_t data_hash[SIM_SENT_MAX]; /* of the command at the same place in `sent` */
+    uint64_t data_hash[SIM_SENT_MAX], key_hash[SIM_SENT_MAX]; /* of those in `sent` */
+    uint64_t step_hash[SIM_SENT_MAX];
     struct sim_sent sent[SIM_SENT_MAX];
     size_t sent_count;
     bool applied[SIM_SERIALS_MAX]; /* replies that changed the state, by serial */
@@ -102,8 +103,10 @@ struct sim_history {
     struct saga_event events[SIM_EVENTS_MAX]; /* applied, for `compare` */
     size_t event_count;
 
-    unsigned events_now, faults_now; /* of this history */
+    uint16_t contradicted[SIM_STEPS_SEEN]; /* dead letters, by step */
+    unsigned events_now, faults_now;       /* of this history */
     bool undo_sent;
+    bool about_changed; /* the last event changed the status of the step that it was about */
     size_t word_count;
     jmp_buf escape;
     char violation[SIM_VIOLATION_BYTES];
@@ -119,6 +122,10 @@ void sim_fault(struct sim_history *h, enum sim_fault fault);
 
 /* What a submission comes to, with what befalls its commit. */
 enum saga_verdict sim_apply(struct sim_history *h, struct saga_event *event);
+uint64_t sim_label(const struct saga_state *state, int16_t step); /* its hash */
+/* The step as it was before a transition to `next`; a new one is waiting. */
+const struct saga_step_state *sim_was(const struct sim_history *h, const struct saga_state *next,
+                                      int16_t step);
 
 /* ---- rules.c ---- */
 
@@ -144,8 +151,9 @@ bool sim_alive(const struct sim_history *h, uint16_t owner);
 /* ---- participants.c ---- */
 
 enum saga_outcome sim_carry_out(struct sim_history *h, const struct command *command);
-struct ledger *sim_ledger(struct sim_history *h, uint64_t key, int16_t step, enum saga_phase phase);
-int sim_net_effect(const struct sim_history *h, int16_t step);
+struct ledger *sim_ledger(struct sim_history *h, uint64_t key, uint64_t step,
+                          enum saga_phase phase);
+int sim_net_effect(const struct sim_history *h, uint64_t step);
 
 /* ---- operators.c ---- */
 

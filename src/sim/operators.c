@@ -21,10 +21,10 @@ enum saga_verdict sim_act(struct sim_history *h, enum saga_action action, int16_
 
 static struct ledger *newest_ledger(struct sim_history *h, int16_t step, enum saga_phase phase)
 {
+    uint64_t label = sim_label(&h->state, step);
     for (size_t i = h->sent_count; i-- > 0;) {
-        const struct sim_sent *sent = &h->sent[i];
-        if (sent->step == step && sent->phase == phase)
-            return sim_ledger(h, hash_mix(1, sent->key), step, phase);
+        if (h->step_hash[i] == label && h->sent[i].phase == phase)
+            return sim_ledger(h, h->key_hash[i], label, phase);
     }
     return NULL;
 }
@@ -57,11 +57,13 @@ static void see_to_it(struct sim_history *h, enum saga_action action, int16_t st
     ledger->refused |= action == SAGA_ACTION_FAIL;
 }
 
+/* Also what has not arrived yet will not be carried out any more. */
 static void undo_by_hand(struct sim_history *h, int16_t step)
 {
-    for (size_t i = 0; i < h->ledger_count; i++) {
-        if (h->ledgers[i].step == step && h->ledgers[i].phase == SAGA_PHASE_DO)
-            h->ledgers[i].undone = true;
+    uint64_t label = sim_label(&h->state, step);
+    for (size_t i = 0; i < h->sent_count; i++) {
+        if (h->step_hash[i] == label && h->sent[i].phase == SAGA_PHASE_DO)
+            sim_ledger(h, h->key_hash[i], label, SAGA_PHASE_DO)->undone = true;
     }
 }
 

@@ -6,7 +6,7 @@
 #include "base/assert.h"
 #include "sim/internal.h"
 
-struct ledger *sim_ledger(struct sim_history *h, uint64_t key, int16_t step, enum saga_phase phase)
+struct ledger *sim_ledger(struct sim_history *h, uint64_t key, uint64_t step, enum saga_phase phase)
 {
     for (size_t i = 0; i < h->ledger_count; i++) {
         if (h->ledgers[i].key == key)
@@ -90,7 +90,7 @@ enum saga_outcome sim_carry_out(struct sim_history *h, const struct command *com
     return outcome;
 }
 
-int sim_net_effect(const struct sim_history *h, int16_t step)
+int sim_net_effect(const struct sim_history *h, uint64_t step)
 {
     int net = 0;
     for (size_t i = 0; i < h->ledger_count; i++) {

@@ -7,9 +7,9 @@
 
 #include "sim/sim.h"
 
-#define SIM_POOL_SIZE  200
-#define SIM_BLOCK      100000
-#define SIM_FILES_MAX  16
+#define SIM_POOL_SIZE 200
+#define SIM_BLOCK     100000
+#define SIM_FILES_MAX 16
 
 struct sim_pool {
     struct sim_definition items[SIM_POOL_SIZE];

@@ -64,6 +64,69 @@ static void check_pivot(struct sim_history *h, const struct saga_state *before,
         sim_violate(h, "S-17: turned back behind the pivot");
 }
 
+/* A free row goes when the saga turns back, if the event sees it (S-11). */
+static void check_free_rows(struct sim_history *h, const struct saga_event *event,
+                            const struct saga_transition *t)
+{
+    if (h->state.status != SAGA_STATUS_RUNNING || t->next.status != SAGA_STATUS_COMPENSATING)
+        return;
+    for (size_t i = 0; i < event->row_count; i++) {
+        const struct command *command = &h->row[i].command;
+        if (h->rows[i].owned || command->phase != SAGA_PHASE_DO)
+            continue;
+        for (size_t j = 1; j < t->next.step_count; j++) {
+            const struct saga_step_state *step = &t->next.steps[j];
+            const struct saga_operation *done = &step->operation[SAGA_PHASE_DO];
+            if (step->status == SAGA_STEP_SENT && id_equal(done->event_id, command->event_id) &&
+                done->last != SAGA_OUTCOME_IN_PROGRESS)
+                sim_violate(h, "S-11: a free row is left when the saga turns back");
+        }
+    }
+}
+
+/* S-27: what is optional by itself is never the cause. */
+static void check_cause(struct sim_history *h, const struct saga_state *before,
+                        const struct saga_state *next)
+{
+    int16_t step = next->cause_step;
+    if (before->cause == SAGA_CAUSE_NONE && next->cause == SAGA_CAUSE_STEP &&
+        step > SAGA_STEP_ROOT && saga_def_at(h->def, next, step)->optional)
+        sim_violate(h, "S-27: an optional step turned the saga back");
+}
+
+/* S-26: not more elements, or branches, at a time than max_parallel. */
+static void check_parallel(struct sim_history *h, const struct saga_state *next)
+{
+    for (int16_t i = 1; i < (int16_t)next->step_count; i++) {
+        unsigned open = 0, most = saga_def_at(h->def, next, i)->parallel_max;
+        if (next->steps[i].status != SAGA_STEP_SENT || next->steps[i].element_count == 0)
+            continue;
+        for (int16_t child = saga_first_of(h->def, next, i); child != SAGA_STEP_NONE;
+             child = saga_next_of(h->def, next, child))
+            open += saga_step_open(next->steps[child].status);
+        if (open > most)
+            sim_violate(h, "S-26: more elements at a time than max_parallel");
+    }
+}
+
+/* S-18: what was noted takes hold as soon as the pivot does not keep it waiting. */
+static void check_noted(struct sim_history *h, const struct saga_state *next)
+{
+    if (next->status != SAGA_STATUS_RUNNING || (!next->cancel_requested && !next->timeout_noted))
+        return;
+    int16_t pivot = h->def->pivot;
+    if (next->committed || pivot == SAGA_STEP_NONE)
+        sim_violate(h, "S-18: a cancel or timeout is noted, and waits for nothing");
+    enum saga_step_status status = next->steps[pivot].status;
+    if (!saga_step_open(status) && status != SAGA_STEP_IN_DOUBT)
+        sim_violate(h, "S-18: a cancel or timeout is noted, and waits for nothing");
+}
+
+static bool is_undoing(enum saga_step_status status)
+{
+    return status >= SAGA_STEP_UNDO_WAITING;
+}
+
 /* ---- one step ---- */
 
 static const struct saga_retry *policy(const struct sim_history *h, const struct saga_state *state,
@@ -112,6 +175,92 @@ static void check_no(struct sim_history *h, const struct saga_event *event,
         sim_violate(h, "S-5: a definite no is not final");
 }
 
+static bool is_final(const struct saga_retry *retry, struct span code)
+{
+    bool only = retry->only_count == 0;
+    for (size_t i = 0; i < retry->only_count; i++)
+        only |= span_equal(retry->only[i], code);
+    for (size_t i = 0; i < retry->except_count; i++) {
+        if (span_equal(retry->except[i], code))
+            return true;
+    }
+    return !only;
+}
+
+/* `only` and `except` make a definite no of what is transient (S-5). */
+static void check_codes(struct sim_history *h, const struct saga_event *event,
+                        const struct saga_transition *t, int16_t step)
+{
+    enum saga_step_status status = t->next.steps[step].status;
+    bool undo = status == SAGA_STEP_UNDO_BACKOFF;
+    if (event->type != SAGA_EVENT_REPLY || event->reply.outcome != SAGA_OUTCOME_TRANSIENT ||
+        (status != SAGA_STEP_BACKOFF && !undo) || t->step != step)
+        return;
+    if (is_final(policy(h, &t->next, step, undo), event->reply.code))
+        sim_violate(h, "S-5: tried again after a code that is a definite no");
+}
+
+/* S-14: an ok counts until the undo is committed. */
+static void check_late_ok(struct sim_history *h, const struct saga_event *event,
+                          const struct saga_step_state *was, const struct saga_step_state *is)
+{
+    const struct saga_operation *done = &was->operation[SAGA_PHASE_DO];
+    bool closed = was->status == SAGA_STEP_IN_DOUBT || was->status == SAGA_STEP_REJECTED ||
+                  was->status == SAGA_STEP_UNDO_WAITING;
+    if (event->type != SAGA_EVENT_REPLY || event->reply.outcome != SAGA_OUTCOME_OK || !closed ||
+        done->generation == 0 || !id_equal(done->event_id, event->reply.command_id) ||
+        was->effect != SAGA_STEP_POSSIBLE_EFFECT ||
+        was->operation[SAGA_PHASE_UNDO].generation != 0 ||
+        h->state.status != SAGA_STATUS_COMPENSATING)
+        return;
+    if (is->effect != SAGA_STEP_CERTAIN_EFFECT)
+        sim_violate(h, "S-14: a late ok before the undo does not count");
+}
+
+/* S-31: only a new key can get another answer from who keeps its no. */
+static void check_retry(struct sim_history *h, const struct saga_event *event,
+                        const struct saga_step_state *was, const struct saga_step_state *is)
+{
+    if (event->type != SAGA_EVENT_OPERATOR || event->operator_.action != SAGA_ACTION_RETRY)
+        return;
+    for (unsigned phase = 0; phase < 2; phase++) {
+        const struct saga_operation *before = &was->operation[phase], *now = &is->operation[phase];
+        bool sent = phase ? is->status == SAGA_STEP_UNDO_SENT : is->status == SAGA_STEP_SENT;
+        if (before->generation && before->last == SAGA_OUTCOME_REJECTED && sent &&
+            now->generation > before->generation && now->number == before->number)
+            sim_violate(h, "S-31: a retry after a definite no has the old key");
+    }
+}
+
+/* S-32: what an owner that died may have sent is unknown. */
+static void check_adopted(struct sim_history *h, const struct saga_event *event,
+                          const struct saga_step_state *was, const struct saga_step_state *is)
+{
+    for (unsigned phase = 0; phase < 2; phase++) {
+        const struct saga_operation *before = &was->operation[phase];
+        bool sent = was->status == (phase ? SAGA_STEP_UNDO_SENT : SAGA_STEP_SENT);
+        if (event->type == SAGA_EVENT_ADOPTED && sent && before->generation &&
+            id_equal(before->event_id, event->row.command_id) && !is->operation[phase].ever_unknown)
+            sim_violate(h, "S-32: an adopted try does not count as unknown");
+    }
+}
+
+/* What an older command failed with says nothing (S-7); nor does a no after an ok. */
+static void check_older(struct sim_history *h, const struct saga_event *event,
+                        const struct saga_transition *t, const struct saga_step_state *was,
+                        const struct saga_step_state *is, int16_t step)
+{
+    bool failure = event->type == SAGA_EVENT_REPLY && event->reply.outcome != SAGA_OUTCOME_OK;
+    if (!failure || t->step != step || was->status == is->status)
+        return;
+    if (!id_equal(was->operation[t->phase].event_id, event->reply.command_id))
+        sim_violate(h, "S-7: a failure of an older command counts");
+    if (was->status == SAGA_STEP_SUCCEEDED && !is_undoing(is->status))
+        sim_violate(h, "S-7: a failure counts after an ok");
+    if (event->reply.outcome == SAGA_OUTCOME_UNKNOWN && !event->reply.from_owner)
+        sim_violate(h, "S-32: unknown counts from who does not own the row");
+}
+
 static bool withdrawn(const struct saga_transition *t, struct id event_id)
 {
     for (size_t i = 0; i < t->effects.count; i++) {
@@ -146,13 +295,16 @@ static void check_step(struct sim_history *h, const struct saga_event *event,
                        const struct saga_transition *t, int16_t step, unsigned kind)
 {
     const struct saga_step_state *is = &t->next.steps[step];
-    static const struct saga_step_state FRESH = {.def = 0};
-    const struct saga_step_state *was =
-        (size_t)step < h->state.step_count ? &h->state.steps[step] : &FRESH;
+    const struct saga_step_state *was = sim_was(h, &t->next, step);
     check_no(h, event, was, is);
     check_deadline(h, event, t, was, is);
+    check_late_ok(h, event, was, is);
+    check_retry(h, event, was, is);
+    check_adopted(h, event, was, is);
+    check_older(h, event, t, was, is, step);
     if (was->status == is->status)
         return;
+    h->about_changed |= step == t->step;
     h->counts->cell[was->status][kind][is->status]++;
     const char *broken = sim_table_check(was->status, kind, is->status);
     if (broken)
@@ -160,6 +312,7 @@ static void check_step(struct sim_history *h, const struct saga_event *event,
                     sim_kind_name(kind), saga_step_status_name(is->status));
     if (is->status == SAGA_STEP_BACKOFF || is->status == SAGA_STEP_UNDO_BACKOFF)
         check_backoff(h, event, t, step);
+    check_codes(h, event, t, step);
     if (is->status == SAGA_STEP_REJECTED && is->effect == SAGA_STEP_POSSIBLE_EFFECT &&
         !is->operation[SAGA_PHASE_DO].ever_unknown && !is->by_operator)
         sim_violate(h, "S-10: rejected, and an effect is thought possible");
@@ -172,6 +325,10 @@ void sim_check_transition(struct sim_history *h, const struct saga_event *event,
     check_saga(h, &h->state, &t->next);
     check_due(h, event, &t->next);
     check_pivot(h, &h->state, &t->next);
+    check_free_rows(h, event, t);
+    check_cause(h, &h->state, &t->next);
+    check_parallel(h, &t->next);
+    check_noted(h, &t->next);
     for (int16_t i = 1; i < (int16_t)t->next.step_count; i++)
         check_step(h, event, t, i, kind);
 }
@@ -194,20 +351,22 @@ void sim_check_unapplied(struct sim_history *h, const struct saga_event *event,
 
 /* ---- a command ---- */
 
-static void check_identity(struct sim_history *h, const struct saga_command *command,
+static void check_identity(struct sim_history *h, const struct saga_transition *t,
                            const struct saga_effect *effect)
 {
-    uint64_t data = hash_mix(2, command->data);
+    const struct saga_command *command = effect->command;
+    uint64_t data = hash_mix(2, command->data), key = hash_mix(1, command->idempotency_key);
+    uint64_t step = sim_label(&t->next, effect->step);
     for (size_t i = 0; i < h->sent_count; i++) {
         const struct sim_sent *before = &h->sent[i];
-        bool same_key = span_equal(before->key, command->idempotency_key);
+        bool same_key = h->key_hash[i] == key;
         if (id_equal(before->event_id, command->event_id)) {
             if (!same_key)
                 sim_violate(h, "S-4: two operations with one event id");
             if (h->data_hash[i] != data)
                 sim_violate(h, "S-3: a command goes out again with other data");
         }
-        if (same_key && (before->step != effect->step || before->phase != effect->phase))
+        if (same_key && (h->step_hash[i] != step || before->phase != effect->phase))
             sim_violate(h, "I-8: two operations have one idempotency key");
     }
 }
@@ -217,16 +376,19 @@ static void check_undo(struct sim_history *h, const struct saga_transition *t,
 {
     const struct saga_step_state *step = &t->next.steps[effect->step];
     const struct saga_operation *done = &step->operation[SAGA_PHASE_DO];
+    const struct saga_step_state *was = sim_was(h, &t->next, effect->step);
+    uint64_t label = sim_label(&t->next, effect->step);
     bool refused = done->last == SAGA_OUTCOME_REJECTED || done->last == SAGA_OUTCOME_TRANSIENT;
-    if (refused && !done->ever_unknown && !step->by_operator &&
-        h->state.steps[effect->step].effect == SAGA_STEP_NO_EFFECT)
+    if (refused && !done->ever_unknown && !step->by_operator && was->effect == SAGA_STEP_NO_EFFECT)
         sim_violate(h, "S-12: undone, though it was refused");
     if (effect->command->in_doubt != (step->effect == SAGA_STEP_POSSIBLE_EFFECT))
         sim_violate(h, "S-13: the command says wrongly whether its `do` is in doubt");
     if (span_is_none(effect->command->undoes))
         sim_violate(h, "S-13: an undo does not name its `do`");
+    if (saga_step_open(was->status) && saga_step_open(step->status))
+        sim_violate(h, "I-4: an undo is committed while its `do` is open");
     for (size_t i = 0; i < h->row_count; i++) {
-        if (h->row[i].command.step == effect->step && h->row[i].command.phase == SAGA_PHASE_DO)
+        if (h->row[i].command.step == label && h->row[i].command.phase == SAGA_PHASE_DO)
             sim_violate(h, "I-4: an undo is committed while its `do` has a row");
     }
 }
@@ -236,9 +398,7 @@ static void check_try(struct sim_history *h, const struct saga_event *event,
                       const struct saga_transition *t, const struct saga_effect *effect)
 {
     bool undo = effect->phase == SAGA_PHASE_UNDO;
-    if ((size_t)effect->step >= h->state.step_count)
-        return;
-    const struct saga_step_state *was = &h->state.steps[effect->step];
+    const struct saga_step_state *was = sim_was(h, &t->next, effect->step);
     const struct saga_operation *before = &was->operation[undo];
     bool same = id_equal(before->event_id, effect->event_id);
     if (before->generation && before->last == SAGA_OUTCOME_UNKNOWN && !same &&
@@ -267,7 +427,7 @@ void sim_check_send(struct sim_history *h, const struct saga_event *event,
         sim_violate(h, "S-36: something new is sent in a pause");
     if (effect->command->generation == 0 || span_is_none(effect->command->idempotency_key))
         sim_violate(h, "I-6: a command without identity");
-    check_identity(h, effect->command, effect);
+    check_identity(h, t, effect);
     check_try(h, event, t, effect);
     if (undo)
         check_undo(h, t, effect);
@@ -284,7 +444,7 @@ static void check_effect(struct sim_history *h, int16_t step)
 {
     const struct saga_step_state *at = &h->state.steps[step];
     const struct saga_step_def *def = saga_def_at(h->def, &h->state, step);
-    int net = sim_net_effect(h, step);
+    int net = sim_net_effect(h, sim_label(&h->state, step));
     if (saga_kind_at(h->def, &h->state, step) != SAGA_KIND_DO || !has_effect(def))
         return;
     if (h->state.status == SAGA_STATUS_COMPENSATED && net != 0)

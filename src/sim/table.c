@@ -24,5 +24,14 @@ const char *sim_table_check(enum saga_step_status from, unsigned kind, enum saga
     (void)CELLS;
     return NULL;
 }
-struct span sim_table_print(struct arena *arena) { (void)arena; return SPAN_LIT(""); }
-struct span sim_vacuity(const struct sim_counts *counts, struct arena *arena) { (void)arena; (void)counts; return SPAN_LIT(""); }
+struct span sim_table_print(struct arena *arena)
+{
+    (void)arena;
+    return SPAN_LIT("");
+}
+struct span sim_vacuity(const struct sim_counts *counts, struct arena *arena)
+{
+    (void)arena;
+    (void)counts;
+    return SPAN_LIT("");
+}

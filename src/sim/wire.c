@@ -35,7 +35,7 @@ void sim_row_add(struct sim_history *h, const struct saga_transition *t,
                 .event_id = command->event_id,
                 .key = key_of(command->idempotency_key),
                 .undoes = key_of(command->undoes),
-                .step = effect->step,
+                .step = sim_label(&t->next, effect->step),
                 .phase = effect->phase,
                 .commit = def->prepared != SAGA_STEP_NONE,
             },
@@ -225,9 +225,9 @@ static void tell(struct sim_history *h, const struct wire *reply)
     if (!reply->async && !h->calm && ONE_IN(h, 16))
         event.reply.handed_ms = h->now_ms - BELOW(h, 3000);
     h->last_reply = *reply;
-    enum saga_step_status before = h->state.steps[reply->command.step].status;
+    h->about_changed = false;
     sim_apply(h, &event);
-    bool changed = before != h->state.steps[reply->command.step].status;
+    bool changed = h->about_changed;
     if (changed && h->applied[reply->serial] && reply->outcome != SAGA_OUTCOME_UNKNOWN)
         sim_violate(h, "S-7: a second copy of a reply changed the state");
     h->applied[reply->serial] |= changed && reply->serial != 0;

@@ -32,9 +32,9 @@
 unsigned mutant_on;
 #endif
 
-#define CORES_MAX       64
-#define PROGRESS_S      10
-#define STRICT_FROM_S   5
+#define CORES_MAX        64
+#define PROGRESS_S       10
+#define STRICT_FROM_S    5
 #define HISTORIES_A_TURN 256
 
 struct run {
@@ -131,10 +131,11 @@ static struct sim_counts sum(const struct run *run)
 static void print_counts(const struct run *run, const char *prefix, double seconds)
 {
     struct sim_counts all = sum(run);
-    printf("%shistories=%llu events=%llu applied=%llu faults=%llu per_second=%.0f violations=%llu\n",
-           prefix, (unsigned long long)all.histories, (unsigned long long)all.events,
-           (unsigned long long)all.applied, (unsigned long long)all.faults_total,
-           (double)all.histories / seconds, (unsigned long long)all.violations);
+    printf(
+        "%shistories=%llu events=%llu applied=%llu faults=%llu per_second=%.0f violations=%llu\n",
+        prefix, (unsigned long long)all.histories, (unsigned long long)all.events,
+        (unsigned long long)all.applied, (unsigned long long)all.faults_total,
+        (double)all.histories / seconds, (unsigned long long)all.violations);
     fflush(stdout);
 }
 
@@ -195,8 +196,8 @@ static void append_ledger(const struct run *run, const struct sim_counts *all)
         return;
     }
     strftime(date, sizeof date, "%Y-%m-%d", gmtime_r(&now, &utc));
-    fprintf(file, "| %s | %s | %llu - %llu | %llu | %llu | %llu | %u s on %u cores | %llu |\n", date,
-            SAGAD_REVISION, (unsigned long long)run->from,
+    fprintf(file, "| %s | %s | %llu - %llu | %llu | %llu | %llu | %u s on %u cores | %llu |\n",
+            date, SAGAD_REVISION, (unsigned long long)run->from,
             (unsigned long long)(run->from + all->histories), (unsigned long long)all->histories,
             (unsigned long long)all->events, (unsigned long long)all->faults_total, run->seconds,
             run->cores, (unsigned long long)all->violations);
@@ -265,10 +266,11 @@ static void read_options(struct run *run, int argc, char **argv)
 {
     enum { SECONDS = 1, SEED, FROM, CORES, STRICT, TABLE, CELLS, MUTANT_, LEDGER };
     static const struct option OPTIONS[] = {
-        {"seconds", 1, NULL, SECONDS}, {"seed", 1, NULL, SEED},     {"from", 1, NULL, FROM},
-        {"cores", 1, NULL, CORES},     {"strict", 0, NULL, STRICT}, {"table", 0, NULL, TABLE},
-        {"cells", 0, NULL, CELLS},     {"mutant", 1, NULL, MUTANT_}, {"ledger", 1, NULL, LEDGER},
-        {NULL, 0, NULL, 0},
+        {"seconds", 1, NULL, SECONDS}, {"seed", 1, NULL, SEED},
+        {"from", 1, NULL, FROM},       {"cores", 1, NULL, CORES},
+        {"strict", 0, NULL, STRICT},   {"table", 0, NULL, TABLE},
+        {"cells", 0, NULL, CELLS},     {"mutant", 1, NULL, MUTANT_},
+        {"ledger", 1, NULL, LEDGER},   {NULL, 0, NULL, 0},
     };
     int option;
     while ((option = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1) {
