@@ -55,6 +55,8 @@ static void normalise_times(struct saga_operation *operation)
 {
     operation->first_sent_ms = mark(operation->first_sent_ms);
     operation->sent_ms = mark(operation->sent_ms);
+    operation->command_ms = mark(operation->command_ms);
+    operation->causation_id = ID_NONE;
     if (operation->due_ms != 0)
         operation->due_ms =
             operation->due_ms <= NOW_MS || operation->due_ms == HIDDEN_MS ? NOW_MS : LATER_MS;
