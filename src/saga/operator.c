@@ -113,7 +113,8 @@ static bool waits_for_a_person(const struct machine *m, int16_t step)
    That a try of the one before was unknown stays so: the step may have been done by it. */
 static void renew_operation(struct saga_operation *operation)
 {
-    operation->number += !MUTANT(49, "a retry after a no has the old key");
+    if (!MUTANT(49, "a retry after a no has the old key"))
+        operation->number++;
     operation->last = SAGA_OUTCOME_NONE;
     operation->late_noted = false;
     operation->contradicted = false;
@@ -348,12 +349,21 @@ static void decide(struct machine *m, int16_t step, enum saga_action action)
     }
 }
 
+/* The pivot, and what a two_phase consists of: nobody commits what was not prepared, and who has
+   prepared is told (S-25). */
+static bool is_of_pivot(const struct machine *m, int16_t step)
+{
+    while (step != SAGA_STEP_NONE && step != m->def->pivot)
+        step = saga_parent_of(m->def, m->state, step);
+    return step != SAGA_STEP_NONE;
+}
+
 static bool decidable(const struct machine *m, int16_t step, enum saga_action action)
 {
     if (action == SAGA_ACTION_UNDO_DONE || action == SAGA_ACTION_WAIVE)
         return undo_is_decidable(m, step);
     if (action == SAGA_ACTION_SKIP &&
-        (step == m->def->pivot || m->state->status != SAGA_STATUS_RUNNING))
+        (is_of_pivot(m, step) || m->state->status != SAGA_STATUS_RUNNING))
         return false;
     if (action == SAGA_ACTION_FAIL && machine_kind(m, step) == SAGA_KIND_WAIT)
         return false;
