@@ -25,7 +25,7 @@ static void quiesce_step(struct machine *m, int16_t step)
         operation->due_ms = 0; /* of a group of prepares */
         return;
     }
-    if (state->status == SAGA_STEP_BACKOFF) {
+    if (state->status == SAGA_STEP_BACKOFF && !MUTANT(2, "what waits for a try is left so")) {
         operation_close(m, step);
         return;
     }
@@ -50,7 +50,7 @@ static void quiesce(struct machine *m)
 void backward_cause(struct machine *m, enum saga_cause cause, int16_t step)
 {
     struct saga_state *state = m->state;
-    if (state->cause != SAGA_CAUSE_NONE && !MUTANT(14, "the last cause wins"))
+    if (state->cause != SAGA_CAUSE_NONE)
         return;
     state->cause = cause;
     state->cause_step = step;

@@ -82,8 +82,6 @@ static bool waits(const struct saga_state *state, const struct saga_step_state *
     case SAGA_STEP_UNDO_SENT:
         return step->operation[step->status == SAGA_STEP_UNDO_SENT].due_ms != 0;
     case SAGA_STEP_BACKOFF:
-        if (MUTANT(2, "a next try is due after turning back"))
-            return !state->paused;
         return !state->paused && state->status == SAGA_STATUS_RUNNING;
     case SAGA_STEP_UNDO_BACKOFF:
         return !state->paused && !MUTANT(3, "the next try of an undo is never due");

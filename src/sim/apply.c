@@ -25,7 +25,7 @@ void sim_violate(struct sim_history *h, const char *format, ...)
 void sim_fault(struct sim_history *h, enum sim_fault fault)
 {
     if (saga_status_terminal(h->state.status) && fault != SIM_DUPLICATE_REPLY &&
-        fault != SIM_STRANGE_REPLY)
+        fault != SIM_STRANGE_REPLY && fault != SIM_LIE)
         return; /* it has nothing to do with the saga any more */
     h->counts->fault[fault]++;
     h->faults_now++;
@@ -124,7 +124,7 @@ static void follow(struct sim_history *h, const struct saga_event *event,
         h->counts->attention[effect->attention]++;
         break;
     case SAGA_EFFECT_DEAD_LETTER:
-        if (h->contradicted[effect->step % SIM_STEPS_SEEN]++ >
+        if (h->contradicted[effect->step % SIM_STEPS_SEEN]++ >=
             t->next.steps[effect->step].operation[SAGA_PHASE_DO].number)
             sim_violate(h, "S-7: a contradiction is told more than once");
         break;

@@ -33,6 +33,7 @@ static const char *const FAULTS[SIM_FAULTS] = {
     [SIM_CLOCK_BACK] = "clock_back",
     [SIM_CLOCK_JUMP] = "clock_jump",
     [SIM_DELAYED_START] = "delayed_start",
+    [SIM_LIE] = "lie",
     [SIM_STRANGE_REPLY] = "strange_reply",
     [SIM_OPERATOR] = "operator",
 };

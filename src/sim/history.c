@@ -83,6 +83,7 @@ static void clear(struct sim_history *h)
     h->events_now = h->faults_now = 0;
     h->undo_sent = h->calm = false;
     h->last_reply.reply = false;
+    h->last_no = ID_NONE;
     h->violation[0] = '\0';
     h->now_ms = SIM_BEGIN_MS;
     for (uint16_t i = 0; i < SIM_DAEMONS; i++)
@@ -198,8 +199,10 @@ static void after_the_end(struct sim_history *h)
         arrive(h);
     else if (dice < 65)
         sim_wire_again(h);
-    else if (dice < 75)
+    else if (dice < 70)
         strange_reply(h);
+    else if (dice < 75)
+        sim_lie(h);
     else if (dice < 90)
         sim_operate(h);
     else
@@ -225,6 +228,8 @@ static void something(struct sim_history *h)
         strange_reply(h);
     else if (dice < 94)
         sim_wire_again(h);
+    else if (dice < 95)
+        sim_lie(h);
     else
         wake(h);
 }

@@ -99,6 +99,7 @@ struct sim_history {
     bool applied[SIM_SERIALS_MAX]; /* replies that changed the state, by serial */
     uint16_t serials;
     struct wire last_reply;
+    struct id last_no; /* the command that was last refused for good */
     uint16_t daemons[SIM_DAEMONS], incarnations;
     struct saga_event events[SIM_EVENTS_MAX]; /* applied, for `compare` */
     size_t event_count;
@@ -146,6 +147,7 @@ void sim_row_remove(struct sim_history *h, struct id event_id);
 bool sim_send_row(struct sim_history *h, size_t at); /* false: it can't be sent now */
 void sim_wire_move(struct sim_history *h, size_t at);
 void sim_wire_again(struct sim_history *h); /* the last reply, once more */
+void sim_lie(struct sim_history *h);
 bool sim_alive(const struct sim_history *h, uint16_t owner);
 
 /* ---- participants.c ---- */

@@ -42,6 +42,7 @@ enum sim_fault {
     SIM_CLOCK_BACK,
     SIM_CLOCK_JUMP,
     SIM_DELAYED_START,
+    SIM_LIE,           /* a participant that said no says ok */
     SIM_STRANGE_REPLY, /* to a command that never was */
     SIM_OPERATOR,
     SIM_FAULTS

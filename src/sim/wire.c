@@ -231,6 +231,8 @@ static void tell(struct sim_history *h, const struct wire *reply)
     if (changed && h->applied[reply->serial] && reply->outcome != SAGA_OUTCOME_UNKNOWN)
         sim_violate(h, "S-7: a second copy of a reply changed the state");
     h->applied[reply->serial] |= changed && reply->serial != 0;
+    if (changed && reply->outcome == SAGA_OUTCOME_REJECTED && reply->command.phase == SAGA_PHASE_DO)
+        h->last_no = reply->command.event_id;
 }
 
 void sim_wire_move(struct sim_history *h, size_t at)
@@ -255,4 +257,34 @@ void sim_wire_again(struct sim_history *h)
         sim_fault(h, SIM_DUPLICATE_REPLY);
         tell(h, &h->last_reply);
     }
+}
+
+/* True while nothing but that no was ever said of the operation: else an ok is welcome. */
+static bool was_sure(const struct sim_history *h, struct id command_id)
+{
+    for (size_t i = 1; i < h->state.step_count; i++) {
+        const struct saga_step_state *step = &h->state.steps[i];
+        const struct saga_operation *done = &step->operation[SAGA_PHASE_DO];
+        if (done->generation && id_equal(done->event_id, command_id))
+            return step->status == SAGA_STEP_REJECTED && step->effect == SAGA_STEP_NO_EFFECT &&
+                   !done->ever_unknown;
+    }
+    return false;
+}
+
+void sim_lie(struct sim_history *h)
+{
+    struct saga_event event = {.type = SAGA_EVENT_REPLY};
+    if (id_is_none(h->last_no) || !was_sure(h, h->last_no))
+        return;
+    sim_fault(h, SIM_LIE);
+    event.reply.command_id = h->last_no;
+    event.reply.outcome = SAGA_OUTCOME_OK;
+    event.reply.data = SPAN_LIT("{}");
+    h->about_changed = false;
+    sim_apply(h, &event);
+    if (h->about_changed)
+        sim_violate(h, "S-7: an ok after a definite no changed the state");
+    if (!saga_status_terminal(h->state.status))
+        sim_apply(h, &event);
 }

@@ -1,5 +1,17 @@
-# The simulator's runner.
-SIM_SRC := $(wildcard tests/sim/*.c)
-$(BUILD)/bin/sim: $(call obj_of,$(SIM_SRC)) $(call libs_upto,sim)
+# The simulator's runner, and the same with planted bugs that can be switched on.
+$(BUILD)/bin/sim: $(call obj_of,$(wildcard tests/sim/*.c)) $(call libs_upto,sim)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+SIM_SECONDS ?= 60
+SEED ?=
+.PHONY: sim
+sim: $(BUILD)/bin/sim ## random histories on all cores (SIM_SECONDS=60; SEED=n: one, told line by line)
+	@$< $(if $(SEED),--seed $(SEED),--seconds $(SIM_SECONDS)) \
+	    $(if $(filter 1,$(SIM_LEDGER)),--ledger docs/ledger.md) sagas/*.yaml
+
+MUTANTS ?=
+.PHONY: mutants
+mutants: ## switch on each planted bug, one at a time: each must be found (MUTANTS=12: the day's dozen)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/mutants PLANT_FLAGS=-DSAGAD_MUTANTS $(BUILD)/mutants/bin/sim
+	@scripts/mutants $(BUILD)/mutants/bin/sim $(MUTANTS)
