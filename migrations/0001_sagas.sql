@@ -48,13 +48,15 @@ CREATE TABLE sagas (
     unanswered_step  text,
     no_consumer      boolean     NOT NULL,
     overdue_since    timestamptz,
+    lock_since       timestamptz,
     done             integer     NOT NULL,
     total            integer     NOT NULL,
     state            bytea       NOT NULL,
     CONSTRAINT i2_ended_or_not CHECK ((status IN ('completed', 'compensated', 'failed')) = (ended_at IS NOT NULL)),
     CONSTRAINT i2_ended_has_no_wake_up CHECK (ended_at IS NULL OR wake_at IS NULL),
     CONSTRAINT i7_waits_for_something CHECK (ended_at IS NOT NULL OR wake_at IS NOT NULL OR paused
-                                             OR attention IS NOT NULL),
+                                             OR attention IS NOT NULL OR lock_since IS NOT NULL),
+    CONSTRAINT i2_ended_waits_for_no_lock CHECK (ended_at IS NULL OR lock_since IS NULL),
     CONSTRAINT attention_is_whole CHECK ((attention IS NULL) = (attention_since IS NULL))
 ) PARTITION BY RANGE (id);
 
@@ -92,6 +94,7 @@ COMMENT ON COLUMN sagas.unanswered_since IS 'Since when its oldest command has h
 COMMENT ON COLUMN sagas.unanswered_step IS 'Of which step.';
 COMMENT ON COLUMN sagas.no_consumer IS 'An answer said that nobody there does this.';
 COMMENT ON COLUMN sagas.overdue_since IS 'When its timeout passes, or passed, behind the pivot.';
+COMMENT ON COLUMN sagas.lock_since IS 'Since when it has waited for a lock.';
 COMMENT ON COLUMN sagas.done IS 'Steps that are closed.';
 COMMENT ON COLUMN sagas.total IS 'Steps there are.';
 COMMENT ON COLUMN sagas.state IS 'The whole state as the core encodes it; folding the journal gives these bytes.';
@@ -169,6 +172,36 @@ COMMENT ON COLUMN starts.key IS 'The key.';
 COMMENT ON COLUMN starts.saga_id IS 'The saga it stands for.';
 COMMENT ON COLUMN starts.input_hash IS 'SHA-256 of the start''s input, to tell a repeat from another start.';
 COMMENT ON COLUMN starts.at IS 'When it was taken.';
+
+-- ---- locks ----
+
+-- Holder and queue of a key change only under the lock of its row, and rows are locked in the order of their keys.
+CREATE TABLE locks (
+    key     text        COLLATE "C" NOT NULL PRIMARY KEY,
+    saga_id uuid,
+    since   timestamptz,
+    CONSTRAINT lock_is_whole CHECK ((saga_id IS NULL) = (since IS NULL))
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+        autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX locks_saga ON locks (saga_id) WHERE saga_id IS NOT NULL;
+
+COMMENT ON TABLE locks IS 'Keys that sagas lock; a row goes when nobody holds or awaits it.';
+COMMENT ON COLUMN locks.key IS 'As the definition makes it from the input; shared by all definitions.';
+COMMENT ON COLUMN locks.saga_id IS 'Who holds it; null only within a transaction.';
+COMMENT ON COLUMN locks.since IS 'Since when.';
+
+CREATE TABLE lock_queue (
+    key     text        COLLATE "C" NOT NULL,
+    saga_id uuid        NOT NULL,
+    at      timestamptz NOT NULL,
+    PRIMARY KEY (key, saga_id)
+);
+CREATE INDEX lock_queue_saga ON lock_queue (saga_id);
+
+COMMENT ON TABLE lock_queue IS 'Who waits for a lock that another saga holds. The lowest saga id is next.';
+COMMENT ON COLUMN lock_queue.key IS 'The key.';
+COMMENT ON COLUMN lock_queue.saga_id IS 'Who waits.';
+COMMENT ON COLUMN lock_queue.at IS 'Since when.';
 
 -- ---- outbox ----
 
@@ -351,7 +384,7 @@ COMMENT ON FUNCTION sagad_activate IS 'Makes one version the one that new sagas 
 DO $$
 BEGIN
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO sagad_read;
-    GRANT SELECT, INSERT, UPDATE, DELETE ON sagas, starts, outbox, requests, dead_letters, definitions, daemons TO sagad_run;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON sagas, starts, locks, lock_queue, outbox, requests, dead_letters, definitions, daemons TO sagad_run;
     GRANT SELECT, INSERT ON journal, audit TO sagad_run;
     GRANT SELECT ON schema_migrations TO sagad_run;
 EXCEPTION

@@ -288,6 +288,7 @@ static const struct store_ops OPS = {
     .load_rows = memory_load_rows,
     .load_keys = memory_load_keys,
     .load_request = memory_load_request,
+    .load_locks = memory_load_locks,
     .beat = memory_beat,
     .leave = memory_leave,
     .due = memory_due,
@@ -319,11 +320,14 @@ struct store *store_memory_new(struct clock *clock)
     table_init(&store->audits, sizeof(struct store_audit));
     table_init(&store->definitions, sizeof(struct store_definition));
     table_init(&store->daemons, sizeof(struct memory_daemon));
+    table_init(&store->locks, sizeof(struct memory_lock));
+    table_init(&store->lock_queue, sizeof(struct memory_lock));
     return &store->base;
 }
 
 static void drop_all(struct memory_store *store)
 {
+    memory_drop_locks(store);
     for (size_t i = 0; i < store->sagas.count; i++)
         saga_drop(table_at(&store->sagas, i));
     for (size_t i = 0; i < store->entries.count; i++)
@@ -356,7 +360,8 @@ void store_memory_free(struct store *base)
     struct memory_store *store = (struct memory_store *)base;
     struct table *tables[] = {&store->sagas,  &store->entries,     &store->rows,
                               &store->keys,   &store->requests,    &store->letters,
-                              &store->audits, &store->definitions, &store->daemons};
+                              &store->audits, &store->definitions, &store->daemons,
+                              &store->locks,  &store->lock_queue};
     drop_all(store);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         table_release(tables[i]);
@@ -409,5 +414,7 @@ void store_memory_view(struct store *base, struct arena *arena, struct store_mem
         .dead_letters = letters,
         .dead_letter_count = store->letters.count,
     };
+    memory_view_locks(&store->locks, arena, &out->locks, &out->lock_count);
+    memory_view_locks(&store->lock_queue, arena, &out->lock_queue, &out->lock_queue_count);
     pthread_mutex_unlock(&store->mutex);
 }

@@ -32,6 +32,8 @@ struct store_memory_view {
     size_t row_count;
     const struct store_dead_letter *dead_letters;
     size_t dead_letter_count;
+    const struct store_lock_seen *locks, *lock_queue; /* who holds, who waits */
+    size_t lock_count, lock_queue_count;
 };
 void store_memory_view(struct store *store, struct arena *arena, struct store_memory_view *out);
 

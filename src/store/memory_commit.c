@@ -154,7 +154,8 @@ static bool is_one_of(struct span word, const char *const words[3])
 
 static bool waits_for_something(const struct store_saga *saga, int64_t wake_ms)
 {
-    return wake_ms != 0 || saga->paused || !span_is_none(saga->attention);
+    return wake_ms != 0 || saga->paused || !span_is_none(saga->attention) ||
+           saga->lock_since_ms != 0;
 }
 
 static bool saga_is_sound(const struct store_saga *saga, int64_t wake_ms)
@@ -166,7 +167,7 @@ static bool saga_is_sound(const struct store_saga *saga, int64_t wake_ms)
         return false;
     if (span_is_none(saga->attention) != (saga->attention_since_ms == 0))
         return false;
-    return ended ? wake_ms == 0 : waits_for_something(saga, wake_ms);
+    return ended ? wake_ms == 0 && saga->lock_since_ms == 0 : waits_for_something(saga, wake_ms);
 }
 
 static const struct store_saga *saga_at(const struct memory_store *store, struct id id)
@@ -359,10 +360,11 @@ static void write_wakes(struct memory_store *store, const struct store_batch *ba
     }
 }
 
-static enum err write_all(struct memory_store *store, const struct store_batch *batch)
+static enum err write_all(struct store_session *session, const struct store_batch *batch)
 {
+    struct memory_store *store = memory_of(session);
     if (!sagas_fit(store, batch) || !entries_fit(store, batch) || !rows_fit(store, batch) ||
-        !keys_fit(store, batch))
+        !keys_fit(store, batch) || !memory_locks_fit(store, batch))
         return ERR_CONFLICT;
     if (!is_sound(store, batch))
         return ERR_BROKEN;
@@ -372,6 +374,7 @@ static enum err write_all(struct memory_store *store, const struct store_batch *
     write_keys(store, batch);
     write_letters(store, batch);
     write_wakes(store, batch);
+    memory_write_locks(session, batch);
     return ERR_OK;
 }
 
@@ -381,6 +384,9 @@ static void count(struct store_session *session, const struct store_batch *batch
     size_t fresh = 0;
     for (size_t i = 0; i < batch->saga_count; i++)
         fresh += batch->sagas[i].number_before == 0;
+    size_t locks = batch->lock_given_up_count + batch->lock_asked_count, must_be_free = 0;
+    for (size_t i = 0; i < batch->lock_asked_count; i++)
+        must_be_free += batch->locks_asked[i].must_be_free;
     const size_t counts[] = {
         fresh,
         batch->saga_count - fresh,
@@ -395,6 +401,12 @@ static void count(struct store_session *session, const struct store_batch *batch
         batch->audit_count,
         batch->dead_letter_count,
         batch->wake_count,
+        locks, /* held, granted, cleared */
+        locks,
+        locks,
+        batch->lock_given_up_count,
+        batch->lock_asked_count,
+        must_be_free,
     };
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++)
         session->counts.statements += counts[i] > 0;
@@ -414,7 +426,7 @@ enum err memory_commit(struct store_session *session, const struct store_batch *
     else if (fault == STORE_MEMORY_LOST_BEFORE)
         err = ERR_UNKNOWN;
     else
-        err = write_all(store, batch);
+        err = write_all(session, batch);
     if (err == ERR_OK && fault == STORE_MEMORY_LOST_AFTER)
         err = ERR_UNKNOWN;
     pthread_mutex_unlock(&store->mutex);

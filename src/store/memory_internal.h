@@ -19,6 +19,12 @@ struct memory_daemon {
     int64_t heartbeat_ms, started_ms;
 };
 
+struct memory_lock { /* held by, or awaited by */
+    struct span key;
+    struct id saga_id;
+    int64_t since_ms;
+};
+
 struct memory_store {
     struct store base; /* first */
     struct clock *clock;
@@ -29,6 +35,8 @@ struct memory_store {
     struct table keys;     /* struct store_key, by definition, kind, key */
     struct table requests; /* struct store_request, by key */
     struct table letters, audits, definitions, daemons;
+    struct table locks;      /* struct memory_lock, by key */
+    struct table lock_queue; /* likewise, by key and saga */
     enum store_memory_fault fault;
     unsigned fault_times;
 };
@@ -61,6 +69,7 @@ int compare_keys(const void *a, const void *b);
 int compare_requests(const void *a, const void *b);
 int compare_definitions(const void *a, const void *b);
 int compare_daemons(const void *a, const void *b);
+int compare_locks(const void *a, const void *b);
 
 struct span span_keep(struct span span); /* malloc'd copy; NONE stays NONE */
 void span_drop(struct span span);
@@ -70,6 +79,17 @@ void row_keep(struct store_row *row);
 void row_drop(struct store_row *row);
 void row_copy(struct arena *arena, const struct store_row *from, struct store_row *to);
 void saga_copy(struct arena *arena, const struct store_saga *from, struct store_saga *to);
+
+/* ---- memory_locks.c ---- */
+
+bool memory_locks_fit(const struct memory_store *store, const struct store_batch *batch);
+void memory_write_locks(struct store_session *session, const struct store_batch *batch);
+enum err memory_load_locks(struct store_session *session, const struct id *saga_ids,
+                           size_t saga_count, const struct span *keys, size_t key_count,
+                           struct arena *arena, struct store_lock_seen **out, size_t *out_count);
+void memory_view_locks(const struct table *table, struct arena *arena,
+                       const struct store_lock_seen **out, size_t *count);
+void memory_drop_locks(struct memory_store *store);
 
 /* ---- memory_commit.c, memory_outbox.c ---- */
 

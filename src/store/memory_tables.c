@@ -110,6 +110,11 @@ int compare_daemons(const void *a, const void *b)
     return id_compare(((const struct memory_daemon *)a)->id, ((const struct memory_daemon *)b)->id);
 }
 
+int compare_locks(const void *a, const void *b)
+{
+    return span_compare(((const struct memory_lock *)a)->key, ((const struct memory_lock *)b)->key);
+}
+
 /* ---- records ---- */
 
 struct span span_keep(struct span span)

@@ -126,6 +126,9 @@ enum err pg_load_keys(struct store_session *session, const struct store_key *key
                       struct arena *arena, struct store_key_seen *out);
 enum err pg_load_request(struct store_session *session, struct span key, struct arena *arena,
                          struct store_request_seen *out);
+enum err pg_load_locks(struct store_session *session, const struct id *saga_ids, size_t saga_count,
+                       const struct span *keys, size_t key_count, struct arena *arena,
+                       struct store_lock_seen **out, size_t *out_count);
 enum err pg_beat(struct store_session *session, const struct store_heartbeat *beat,
                  struct store_alive *out);
 enum err pg_leave(struct store_session *session, struct id daemon);
@@ -183,6 +186,13 @@ enum pg_statement_id {
     PG_DEFINITION_FIND,
     PG_DEFINITION_ACTIVATE,
     PG_DEFINITIONS,
+    PG_LOCKS_HOLD,
+    PG_LOCKS_GIVE_UP,
+    PG_LOCKS_ASK,
+    PG_LOCKS_GRANT,
+    PG_LOCKS_MUST_BE_FREE,
+    PG_LOCKS_CLEAR,
+    PG_LOAD_LOCKS,
 };
 
 #endif

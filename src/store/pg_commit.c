@@ -10,7 +10,7 @@ struct sending {
     struct pg_session *session;
     const struct store_batch *batch;
     struct pg_params params;
-    size_t sent;
+    size_t sent, grant; /* `grant`: which of them tells who was given a lock; 0: none */
     bool lost;
 };
 
@@ -72,6 +72,7 @@ static void insert_sagas(struct sending *s, const struct store_saga *items, size
     COLUMN(PG_TEXTS, unanswered_step);
     COLUMN(PG_BOOLS, no_consumer);
     COLUMN(PG_TIMES, overdue_since_ms);
+    COLUMN(PG_TIMES, lock_since_ms);
     COLUMN(PG_INT4S, done);
     COLUMN(PG_INT4S, total);
     COLUMN(PG_BYTES, state);
@@ -103,6 +104,7 @@ static void update_sagas(struct sending *s, const struct store_saga *items, size
     COLUMN(PG_TEXTS, unanswered_step);
     COLUMN(PG_BOOLS, no_consumer);
     COLUMN(PG_TIMES, overdue_since_ms);
+    COLUMN(PG_TIMES, lock_since_ms);
     COLUMN(PG_INT4S, done);
     COLUMN(PG_INT4S, total);
     COLUMN(PG_BYTES, state);
@@ -266,9 +268,71 @@ static void send_wakes(struct sending *s)
     send(s, PG_WAKES);
 }
 
+/* ---- locks ---- */
+
+static void lock_keys(struct sending *s)
+{
+    const struct store_batch *batch = s->batch;
+    size_t count = batch->lock_given_up_count + batch->lock_asked_count;
+    struct span *keys = ARENA_ARRAY(&s->session->arena, struct span, count);
+    for (size_t i = 0; i < count; i++)
+        keys[i] = i < batch->lock_given_up_count
+                      ? batch->locks_given_up[i].key
+                      : batch->locks_asked[i - batch->lock_given_up_count].key;
+    pg_texts(begin(s), keys, count);
+}
+
+static void lock_columns(struct pg_params *p, const struct store_lock *items, size_t count)
+{
+    COLUMN(PG_TEXTS, key);
+    COLUMN(PG_IDS, saga_id);
+}
+
+static void send_must_be_free(struct sending *s)
+{
+    const struct store_batch *batch = s->batch;
+    struct store_lock *items =
+        ARENA_ARRAY(&s->session->arena, struct store_lock, batch->lock_asked_count);
+    size_t count = 0;
+    for (size_t i = 0; i < batch->lock_asked_count; i++) {
+        if (batch->locks_asked[i].must_be_free)
+            items[count++] = batch->locks_asked[i];
+    }
+    if (count == 0)
+        return;
+    lock_columns(begin(s), items, count);
+    send(s, PG_LOCKS_MUST_BE_FREE);
+}
+
+static void send_locks(struct sending *s)
+{
+    const struct store_batch *batch = s->batch;
+    if (batch->lock_given_up_count) {
+        lock_columns(begin(s), batch->locks_given_up, batch->lock_given_up_count);
+        send(s, PG_LOCKS_GIVE_UP);
+    }
+    if (batch->lock_asked_count) {
+        lock_columns(begin(s), batch->locks_asked, batch->lock_asked_count);
+        send(s, PG_LOCKS_ASK);
+    }
+    lock_keys(s);
+    lock_columns(&s->params, batch->locks_asked, batch->lock_asked_count);
+    send(s, PG_LOCKS_GRANT);
+    s->grant = s->sent;
+    send_must_be_free(s);
+    lock_keys(s);
+    send(s, PG_LOCKS_CLEAR);
+}
+
+/* The keys of locks come first: whoever waits for one holds no saga's row that is waited for. */
 static void send_batch(struct sending *s)
 {
     const struct store_batch *batch = s->batch;
+    bool locks = batch->lock_given_up_count + batch->lock_asked_count > 0;
+    if (locks) {
+        lock_keys(s);
+        send(s, PG_LOCKS_HOLD);
+    }
     if (batch->saga_count)
         send_sagas(s);
     if (batch->entry_count)
@@ -295,6 +359,8 @@ static void send_batch(struct sending *s)
         send_audits(s);
     if (batch->wake_count)
         send_wakes(s);
+    if (locks)
+        send_locks(s);
 }
 
 /* ---- the answers ---- */
@@ -309,6 +375,8 @@ static enum err read_results(struct sending *s)
         ExecStatusType status = PQresultStatus(result);
         if (!err && status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
             err = pg_failure(connection, result);
+        for (int row = 0; !err && i + 1 == s->grant && row < PQntuples(result); row++)
+            store_session_grant(&s->session->base, pg_get_id(result, row, 0));
         PQclear(result);
         PQclear(PQgetResult(connection->conn));
         if (PQstatus(connection->conn) != CONNECTION_OK)

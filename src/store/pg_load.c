@@ -67,7 +67,27 @@ enum err pg_load(struct store_session *base, const struct id *ids, size_t count,
     return err;
 }
 
-/* ---- rows, keys, requests ---- */
+/* ---- rows, keys, locks, requests ---- */
+
+enum err pg_load_locks(struct store_session *base, const struct id *saga_ids, size_t saga_count,
+                       const struct span *keys, size_t key_count, struct arena *arena,
+                       struct store_lock_seen **out, size_t *out_count)
+{
+    struct pg_params params;
+    struct pg_session *session = ready(base, &params);
+    PGresult *result;
+    pg_array(&params, PG_IDS, saga_ids, sizeof *saga_ids, saga_count);
+    pg_texts(&params, keys, key_count);
+    enum err err = pg_run(&session->connection, &PG_STATEMENTS[PG_LOAD_LOCKS], &params, &result);
+    int rows = err ? 0 : PQntuples(result);
+    *out = ARENA_ARRAY(arena, struct store_lock_seen, (size_t)rows);
+    *out_count = (size_t)rows;
+    for (int i = 0; i < rows; i++)
+        (*out)[i] =
+            (struct store_lock_seen){pg_get_text(result, i, 0, arena), pg_get_id(result, i, 1)};
+    PQclear(result);
+    return err;
+}
 
 enum err pg_load_rows(struct store_session *base, const struct id *saga_ids, size_t count,
                       int64_t heartbeat_timeout_ms, struct arena *arena,

@@ -21,24 +21,26 @@ const struct pg_statement PG_STATEMENTS[] = {
          "INSERT INTO sagas (id, number, definition, version, status, key, flow_id, step, "
          "error_code, labels, committed, paused, wake_at, started_at, updated_at, ended_at, "
          "attention, attention_step, attention_since, failing_since, failing_step, failing_undo, "
-         "unanswered_since, unanswered_step, no_consumer, overdue_since, done, total, state) "
+         "unanswered_since, unanswered_step, no_consumer, overdue_since, lock_since, done, total, "
+         "state) "
          "SELECT * FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::int4[], $5::text[], "
          "$6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bool[], $12::bool[], "
          "$13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], "
          "$17::text[], $18::text[], $19::timestamptz[], $20::timestamptz[], $21::text[], "
          "$22::bool[], $23::timestamptz[], $24::text[], $25::bool[], $26::timestamptz[], "
-         "$27::int4[], $28::int4[], $29::bytea[])"},
+         "$27::timestamptz[], $28::int4[], $29::int4[], $30::bytea[])"},
     [PG_SAGAS_UPDATE] =
         {"sagas_update",
          "WITH i AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int8[], "
          "$4::text[], $5::text[], $6::text[], $7::bool[], $8::bool[], $9::bool[], "
          "$10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[], "
          "$15::timestamptz[], $16::timestamptz[], $17::text[], $18::bool[], $19::timestamptz[], "
-         "$20::text[], $21::bool[], $22::timestamptz[], $23::int4[], $24::int4[], $25::bytea[]) "
+         "$20::text[], $21::bool[], $22::timestamptz[], $23::timestamptz[], $24::int4[], "
+         "$25::int4[], $26::bytea[]) "
          "AS i (id, number, number_before, status, step, error_code, committed, paused, "
          "wake_write, wake_at, updated_at, ended_at, attention, attention_step, attention_since, "
          "failing_since, failing_step, failing_undo, unanswered_since, unanswered_step, "
-         "no_consumer, overdue_since, done, total, state)), "
+         "no_consumer, overdue_since, lock_since, done, total, state)), "
          "u AS (UPDATE sagas s SET number = i.number, status = i.status, step = i.step, "
          "error_code = i.error_code, committed = i.committed, paused = i.paused, "
          "wake_at = CASE WHEN i.wake_write THEN i.wake_at ELSE s.wake_at END, "
@@ -47,7 +49,8 @@ const struct pg_statement PG_STATEMENTS[] = {
          "failing_since = i.failing_since, failing_step = i.failing_step, "
          "failing_undo = i.failing_undo, unanswered_since = i.unanswered_since, "
          "unanswered_step = i.unanswered_step, no_consumer = i.no_consumer, "
-         "overdue_since = i.overdue_since, done = i.done, total = i.total, state = i.state "
+         "overdue_since = i.overdue_since, lock_since = i.lock_since, done = i.done, total = "
+         "i.total, state = i.state "
          "FROM i WHERE s.id = i.id " NUMBER_FENCE " RETURNING 1) "
          "SELECT sagad_all((SELECT count(*) FROM u), cardinality($1))"},
     [PG_JOURNAL_INSERT] =
@@ -172,5 +175,50 @@ const struct pg_statement PG_STATEMENTS[] = {
         {"definitions",
          "SELECT name, version, hash, source, active, deprecated, created_at FROM definitions "
          "WHERE $1::text IS NULL OR name = $1::text ORDER BY name, version"},
+    /* The row lock of each key, in the order of the keys: under it alone holder and queue change.
+     */
+    [PG_LOCKS_HOLD] =
+        {"locks_hold",
+         "INSERT INTO locks (key) SELECT k FROM (SELECT DISTINCT k COLLATE \"C\" AS k "
+         "FROM unnest($1::text[]) AS i (k)) AS d ORDER BY k "
+         "ON CONFLICT (key) DO UPDATE SET key = excluded.key"},
+    [PG_LOCKS_GIVE_UP] =
+        {"locks_give_up",
+         "WITH i AS MATERIALIZED (SELECT * FROM unnest($1::text[], $2::uuid[]) AS i (key, "
+         "saga_id)), "
+         "q AS (DELETE FROM lock_queue q USING i WHERE q.key = i.key AND q.saga_id = i.saga_id) "
+         "UPDATE locks l SET saga_id = NULL, since = NULL FROM i "
+         "WHERE l.key = i.key AND l.saga_id = i.saga_id"},
+    [PG_LOCKS_ASK] =
+        {"locks_ask",
+         "INSERT INTO lock_queue (key, saga_id, at) SELECT i.key, i.saga_id, clock_timestamp() "
+         "FROM unnest($1::text[], $2::uuid[]) AS i (key, saga_id) WHERE NOT EXISTS "
+         "(SELECT FROM locks l WHERE l.key = i.key AND l.saga_id = i.saga_id) "
+         "ON CONFLICT (key, saga_id) DO NOTHING"},
+    /* $1: every key whose row is held; $2, $3: what was asked for. */
+    [PG_LOCKS_GRANT] =
+        {"locks_grant",
+         "WITH g AS (UPDATE locks l SET saga_id = f.saga_id, since = clock_timestamp() "
+         "FROM (SELECT DISTINCT ON (key) key, saga_id FROM lock_queue WHERE key = ANY ($1::text[]) "
+         "ORDER BY key, saga_id) AS f WHERE l.key = f.key AND l.saga_id IS NULL "
+         "RETURNING l.key, l.saga_id), "
+         "q AS (DELETE FROM lock_queue q USING g WHERE q.key = g.key AND q.saga_id = g.saga_id), "
+         "w AS (SELECT saga_id FROM g UNION SELECT i.saga_id FROM unnest($2::text[], $3::uuid[]) "
+         "AS i (key, saga_id) JOIN locks l ON l.key = i.key AND l.saga_id = i.saga_id) "
+         "UPDATE sagas s SET wake_at = date_trunc('milliseconds', clock_timestamp()) FROM w "
+         "WHERE s.id = w.saga_id AND s.lock_since IS NOT NULL RETURNING s.id"},
+    [PG_LOCKS_MUST_BE_FREE] =
+        {"locks_must_be_free",
+         "SELECT sagad_all((SELECT count(*) FROM unnest($1::text[], $2::uuid[]) AS i (key, "
+         "saga_id) "
+         "JOIN locks l ON l.key = i.key AND l.saga_id = i.saga_id), cardinality($1))"},
+    [PG_LOCKS_CLEAR] =
+        {"locks_clear",
+         "DELETE FROM locks l WHERE l.key = ANY ($1::text[]) AND l.saga_id IS NULL AND NOT EXISTS "
+         "(SELECT FROM lock_queue q WHERE q.key = l.key)"},
+    [PG_LOAD_LOCKS] = {"load_locks",
+                       "SELECT key, saga_id FROM locks WHERE saga_id = ANY "
+                       "($1::uuid[]) OR (saga_id IS NOT NULL AND key = ANY ($2::text[])) "
+                       "ORDER BY key"},
     {NULL, NULL},
 };

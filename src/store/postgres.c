@@ -42,6 +42,7 @@ static const struct store_ops OPS = {
     .load_rows = pg_load_rows,
     .load_keys = pg_load_keys,
     .load_request = pg_load_request,
+    .load_locks = pg_load_locks,
     .beat = pg_beat,
     .leave = pg_leave,
     .due = pg_due,

@@ -3,6 +3,8 @@
  */
 #include "store/store.h"
 
+#include <stdlib.h>
+
 #include "base/assert.h"
 
 #define OPS(session) ((session)->store->ops)
@@ -14,8 +16,10 @@ enum err store_session_open(struct store *store, struct store_session **out)
 
 void store_session_close(struct store_session *session)
 {
-    if (session)
-        OPS(session)->close(session);
+    if (session == NULL)
+        return;
+    free(session->granted);
+    OPS(session)->close(session);
 }
 
 const char *store_session_problem(const struct store_session *session)
@@ -28,10 +32,31 @@ struct store_counts store_session_counts(const struct store_session *session)
     return session->counts;
 }
 
+const struct id *store_session_granted(const struct store_session *session, size_t *count)
+{
+    *count = session->granted_count;
+    return session->granted;
+}
+
+void store_session_grant(struct store_session *session, struct id saga_id)
+{
+    if (session->granted_count == session->granted_capacity) {
+        session->granted_capacity = session->granted_capacity ? 2 * session->granted_capacity : 16;
+        session->granted =
+            realloc(session->granted, session->granted_capacity * sizeof *session->granted);
+        ASSERT(session->granted != NULL);
+    }
+    session->granted[session->granted_count++] = saga_id;
+}
+
 enum err store_commit(struct store_session *session, const struct store_batch *batch)
 {
+    session->granted_count = 0;
     ASSERT(batch->saga_count <= STORE_BATCH_EVENTS_MAX);
-    return OPS(session)->commit(session, batch);
+    enum err err = OPS(session)->commit(session, batch);
+    if (err)
+        session->granted_count = 0;
+    return err;
 }
 
 enum err store_load(struct store_session *session, const struct id *ids, size_t count,
@@ -58,6 +83,14 @@ enum err store_load_request(struct store_session *session, struct span key, stru
                             struct store_request_seen *out)
 {
     return OPS(session)->load_request(session, key, arena, out);
+}
+
+enum err store_load_locks(struct store_session *session, const struct id *saga_ids,
+                          size_t saga_count, const struct span *keys, size_t key_count,
+                          struct arena *arena, struct store_lock_seen **out, size_t *out_count)
+{
+    return OPS(session)->load_locks(session, saga_ids, saga_count, keys, key_count, arena, out,
+                                    out_count);
 }
 
 enum err store_beat(struct store_session *session, const struct store_heartbeat *beat,

@@ -50,6 +50,7 @@ struct store_saga {
     struct span attention, attention_step;    /* the blocking reason, NONE: null */
     int64_t attention_since_ms;
     int64_t failing_since_ms, unanswered_since_ms, overdue_since_ms; /* saga_telling(); 0: null */
+    int64_t lock_since_ms; /* likewise: waits for a lock since then */
     struct span failing_step, unanswered_step;
     bool failing_undo, no_consumer;
     uint32_t done, total;
@@ -131,10 +132,22 @@ struct store_wake {
 };
 
 /*
+ * A lock of a saga: asked for, or given up (S-28). One that is asked for and free, or given up and
+ * waited for, is the lowest saga's that waits, and that saga's wake-up is now. To ask again for
+ * what one has or waits for does no harm: it gets its wake-up again.
+ */
+struct store_lock {
+    struct span key;
+    struct id saga_id;
+    bool must_be_free; /* asked: a conflict unless the saga has it then */
+};
+
+/*
  * Everything of one transaction. Executed in this order, each array as one statement, all in one
- * round trip: sagas insert, sagas update, journal, rows settled (any owner, a miss is fine), rows
- * withdrawn (must be free), adoptions, rows inserted, keys inserted, keys freed, requests, dead
- * letters, audit, wakes. At most one saga element per saga id.
+ * round trip: the keys of locks (their rows are held from here on, in the order of the keys), sagas
+ * insert, sagas update, journal, rows settled (any owner, a miss is fine), rows withdrawn (must be
+ * free), adoptions, rows inserted, keys inserted, keys freed, requests, dead letters, audit, wakes,
+ * locks given up, locks asked for, locks granted. At most one saga element per saga id.
  */
 struct store_batch {
     const struct store_saga *sagas;
@@ -162,6 +175,10 @@ struct store_batch {
     size_t audit_count;
     const struct store_wake *wakes;
     size_t wake_count;
+    const struct store_lock *locks_given_up;
+    size_t lock_given_up_count;
+    const struct store_lock *locks_asked;
+    size_t lock_asked_count;
 };
 
 /* ---- sessions ---- */
@@ -181,6 +198,9 @@ const char *store_session_problem(const struct store_session *session);
  * is
  */
 MUST_CHECK enum err store_commit(struct store_session *session, const struct store_batch *batch);
+
+/* The sagas that the last commit gave a lock to: they are due. Good until the next commit. */
+const struct id *store_session_granted(const struct store_session *session, size_t *count);
 
 /* How many statements and round trips (syncs) the session has sent since it was opened. */
 struct store_counts {
@@ -216,6 +236,16 @@ struct store_key_seen { /* in the order asked */
 };
 MUST_CHECK enum err store_load_keys(struct store_session *session, const struct store_key *keys,
                                     size_t count, struct arena *arena, struct store_key_seen *out);
+
+/* Held locks: those of these sagas, and those of these keys. */
+struct store_lock_seen {
+    struct span key;
+    struct id saga_id;
+};
+MUST_CHECK enum err store_load_locks(struct store_session *session, const struct id *saga_ids,
+                                     size_t saga_count, const struct span *keys, size_t key_count,
+                                     struct arena *arena, struct store_lock_seen **out,
+                                     size_t *out_count);
 
 struct store_request_seen {
     bool found;
@@ -305,6 +335,8 @@ MUST_CHECK enum err store_definitions(struct store_session *session, struct span
 
 /* ---- implementation side: what a store provides; same meanings as above ---- */
 
+void store_session_grant(struct store_session *session, struct id saga_id);
+
 struct store_ops {
     enum err (*open)(struct store *, struct store_session **);
     void (*close)(struct store_session *);
@@ -317,6 +349,8 @@ struct store_ops {
                           struct store_key_seen *);
     enum err (*load_request)(struct store_session *, struct span, struct arena *,
                              struct store_request_seen *);
+    enum err (*load_locks)(struct store_session *, const struct id *, size_t, const struct span *,
+                           size_t, struct arena *, struct store_lock_seen **, size_t *);
     enum err (*beat)(struct store_session *, const struct store_heartbeat *, struct store_alive *);
     enum err (*leave)(struct store_session *, struct id);
     enum err (*due)(struct store_session *, int64_t, size_t, struct arena *, struct store_due **,
@@ -344,6 +378,8 @@ struct store {
 struct store_session {
     struct store *store;
     struct store_counts counts;
+    struct id *granted; /* malloc'd */
+    size_t granted_count, granted_capacity;
     char problem[STORE_PROBLEM_BYTES];
 };
 
