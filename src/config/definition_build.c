@@ -164,6 +164,23 @@ static void build_name(struct loading *l, const struct file_saga *file, struct s
                     SPAN_ARG(file_shown(l, def->name)));
 }
 
+static void build_lock(struct loading *l, const struct file_lock *file, struct saga_definition *def)
+{
+    static const char *const CONFLICT[] = {"wait", "reject"};
+    if (file == NULL)
+        return;
+    int conflict = file->on_conflict ? file_enum(file->on_conflict, CONFLICT, 2) : 0;
+    if (file->key == NULL)
+        missing(l, file->at, "key", SPAN_NONE, "this lock has no key");
+    if (conflict < 0)
+        file_report(l, "E105", file_place_of(l, file->at, "on_conflict"), AT_VALUE,
+                    SPAN_LIT("write wait or reject"), "unknown on_conflict \"%.*s\"",
+                    SPAN_ARG(file_shown(l, span_of(file->on_conflict))));
+    def->lock = file_expr(l, file->at, "key", file->key);
+    def->lock_conflict = conflict == 1 ? SAGA_LOCK_REJECT : SAGA_LOCK_WAIT;
+    def->lock_timeout_ms = file_limit(l, file->at, "timeout", file->timeout, SAGA_NO_LIMIT);
+}
+
 static void build_head(struct loading *l, const struct file_saga *file, uint32_t version_default,
                        struct saga_definition *def)
 {
@@ -183,6 +200,7 @@ static void build_head(struct loading *l, const struct file_saga *file, uint32_t
                     SPAN_LIT("write return, reject or allow"), "unknown key_reuse \"%.*s\"",
                     SPAN_ARG(file_shown(l, span_of(file->key_reuse))));
     def->key_reuse = reuse < 0 ? SAGA_KEY_RETURN : (enum saga_key_reuse)reuse;
+    build_lock(l, file->lock, def);
     build_labels(l, file, def);
     build_fields(l, file, def);
 }
@@ -205,8 +223,10 @@ static void tell(void *ctx, const struct saga_problem *problem)
         return;
     char code[sizeof problem->code];
     snprintf(code, sizeof code, "%c%.6s", problem->warning ? 'W' : 'E', problem->code + 1);
-    const struct place *place =
-        problem->key[0] ? file_place_of(l, at, problem->key) : file_place(l, span_of(at));
+    /* a key is a path where it stands in a key: lock/key */
+    struct span where =
+        problem->key[0] ? arena_printf(l->arena, "%s/%s", at, problem->key) : span_of(at);
+    const struct place *place = file_place(l, where);
     struct inside inside = {problem->offset, problem->length, true};
     file_report_inside(l, code, place, inside, hint, problem->message);
 }

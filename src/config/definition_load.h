@@ -178,6 +178,9 @@ struct file_step {
     struct file_step *parallel, *steps;
     unsigned parallel_count, steps_count;
 };
+struct file_lock {
+    char *at, *key, *on_conflict, *timeout;
+};
 struct file_saga {
     char *at, *saga, *version, *description, *owner, *key, *key_reuse, *timeout, *output,
         *on_failure;
@@ -186,6 +189,7 @@ struct file_saga {
     struct file_field *input;
     unsigned input_count;
     struct file_defaults *defaults;
+    struct file_lock *lock;
     struct file_step *steps;
     unsigned steps_count;
 };

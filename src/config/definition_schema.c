@@ -109,6 +109,14 @@ static const cyaml_schema_value_t step_entry = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_step, step_fields),
 };
 
+static const cyaml_schema_field_t lock_fields[] = {
+    TEXT("at", struct file_lock, at),
+    TEXT("key", struct file_lock, key),
+    TEXT("on_conflict", struct file_lock, on_conflict),
+    TEXT("timeout", struct file_lock, timeout),
+    CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t saga_fields[] = {
     TEXT("at", struct file_saga, at),
     TEXT("saga", struct file_saga, saga),
@@ -125,6 +133,7 @@ static const cyaml_schema_field_t saga_fields[] = {
     CYAML_FIELD_SEQUENCE("input", OPTIONAL, struct file_saga, input, &field_entry, 0,
                          CYAML_UNLIMITED),
     CYAML_FIELD_MAPPING_PTR("defaults", OPTIONAL, struct file_saga, defaults, defaults_fields),
+    CYAML_FIELD_MAPPING_PTR("lock", OPTIONAL, struct file_saga, lock, lock_fields),
     CYAML_FIELD_SEQUENCE("steps", OPTIONAL, struct file_saga, steps, &step_entry, 0,
                          CYAML_UNLIMITED),
     CYAML_FIELD_END,

@@ -23,7 +23,12 @@ static const struct config_key KEYS[] = {
     {"saga", "key_reuse", "enum return reject allow", true,
      "A start whose key is taken: the saga that has it, an error, or another saga. Default "
      "return."},
-    {"saga", "lock", "any", NO},
+    {"saga", "lock", "map lock", true, "What no other saga may lock until this one ends."},
+    {"lock", "key", "expr", true, "A text, or a list of at most 16; must be given."},
+    {"lock", "on_conflict", "enum wait reject", true,
+     "Another saga has it: wait for it, or refuse the start. Default wait."},
+    {"lock", "timeout", "dur", true,
+     "Not had by then: the saga ends compensated. Left out: it waits."},
     {"saga", "attributes", "any", NO},
     {"saga", "redact", "any", NO},
     {"saga", "encrypt", "any", NO},

@@ -61,6 +61,7 @@ static void tell(struct store_saga *row, const struct saga_definition *def,
     row->failing_since_ms = telling.failing_since_ms;
     row->unanswered_since_ms = telling.unanswered_since_ms;
     row->overdue_since_ms = telling.overdue_since_ms;
+    row->lock_since_ms = telling.lock_since_ms;
     row->failing_step = step_name(def, state, telling.failing_step);
     row->unanswered_step = step_name(def, state, telling.unanswered_step);
     row->failing_undo = telling.undoing;
@@ -83,6 +84,27 @@ static bool wake_write(const struct batch *batch, const struct batch_saga *saga,
         return due_ms != 0;
     return (due_ms != 0 && due_ms < saga->wake_ms) ||
            saga->wake_ms <= batch->now_ms + ENGINE_WAKE_MARGIN_MS;
+}
+
+/*
+ * What a saga waits for it asks for with every write: that takes the key's row before the saga's,
+ * so that no wake-up is written over the one that came with the lock (S-38). A start that must find
+ * its locks free asks for all of them.
+ */
+static void ask_for_locks(struct batch *batch, const struct batch_saga *saga)
+{
+    const struct saga_state *state = saga->state;
+    struct store_lock lock = {.key = saga_lock_wanted(state), .saga_id = saga->id};
+    if (!span_is_none(lock.key)) {
+        LIST_PUSH(batch->arena, &batch->locks_asked, lock);
+        return;
+    }
+    bool begins = saga->number_before == 0 && !saga_status_terminal(state->status);
+    for (size_t i = 0; begins && i < state->locks_held; i++) {
+        lock = (struct store_lock){state->locks[i].key, saga->id, true};
+        if (!state->locks[i].released)
+            LIST_PUSH(batch->arena, &batch->locks_asked, lock);
+    }
 }
 
 static void add_saga(struct batch *batch, struct batch_saga *saga)
@@ -114,6 +136,7 @@ static void add_saga(struct batch *batch, struct batch_saga *saga)
     tell(&row, def, state);
     saga->wake_after_ms = row.wake_write ? row.wake_ms : saga->wake_ms;
     LIST_PUSH(batch->arena, &batch->saga_rows, row);
+    ask_for_locks(batch, saga);
 }
 
 /* A wake-up that came too early sets the next, for no journal entry and no state. */
@@ -125,6 +148,7 @@ static void add_wake(struct batch *batch, struct batch_saga *saga)
         return;
     struct store_wake wake = {saga->id, saga->number_before, due_ms};
     LIST_PUSH(batch->arena, &batch->wakes, wake);
+    ask_for_locks(batch, saga);
 }
 
 static void leave_out_dropped_rows(struct batch *batch)
@@ -177,6 +201,10 @@ enum err engine_batch_commit(struct batch *batch)
         .audit_count = batch->audits.count,
         .wakes = batch->wakes.items,
         .wake_count = batch->wakes.count,
+        .locks_given_up = batch->locks_given_up.items,
+        .lock_given_up_count = batch->locks_given_up.count,
+        .locks_asked = batch->locks_asked.items,
+        .lock_asked_count = batch->locks_asked.count,
     };
     if (out.saga_count + out.wake_count + out.dead_letter_count + out.key_count +
             out.request_count ==

@@ -102,6 +102,8 @@ struct batch_event {
     struct saga_transition *transition; /* NULL if saga_step was not called */
     const struct store_key_seen *key_seen, *business_seen;
     struct span business_key;
+    const struct saga_lock *locks; /* START that must find them free (S-28) */
+    size_t lock_count;
     struct hash input_hash;
     struct store_request_seen request_seen;
     enum err err;
@@ -139,6 +141,11 @@ struct batch {
     LIST(struct store_dead_letter) dead_letters;
     LIST(struct store_audit) audits;
     LIST(struct store_wake) wakes;
+    const struct store_lock_seen *locks_seen; /* of sagas that wait, of keys that must be free */
+    size_t lock_seen_count;
+    LIST(struct store_lock) locks_noted; /* asked for by the events so far */
+    LIST(struct store_lock) locks_given_up;
+    LIST(struct store_lock) locks_asked; /* of what the sagas are in the end */
 };
 
 /* Decide everything for the first `count` items. Writes nothing; ERR_UNAVAILABLE from loading. */

@@ -30,6 +30,7 @@ static size_t item_spans(struct engine_item *item, struct span *spans[ITEM_SPANS
         &event->operator_.data,
         &event->operator_.code,
         &event->operator_.message,
+        &event->operator_.key,
         &item->ask.request_key,
         &row->saga,
         &row->step,
@@ -85,6 +86,8 @@ struct engine_item *engine_item_new(const struct engine_submission *ask,
     item->ask.event = &item->event;
     item->event.rows = NULL;
     item->event.row_count = 0;
+    item->event.locks = NULL;
+    item->event.lock_count = 0;
     item->arrived_us = engine_monotonic_us();
     return item;
 }

@@ -135,6 +135,52 @@ static enum err load_keys(struct batch *batch)
     return store_load_keys(batch->worker->session, ask, count, batch->arena, seen);
 }
 
+/* ---- locks (S-28) ---- */
+
+/* The keys of a start that is refused if one is taken. saga_step says what is wrong with a start
+   that has none because of its input. */
+static void find_locks(struct batch *batch, struct batch_event *event)
+{
+    const struct saga_event *start = &event->item->event;
+    const struct saga_definition *def = event->item->ask.definition;
+    struct saga_refusal refusal;
+    struct saga_lock *locks;
+    struct span normal, key;
+    if (def->lock_conflict == SAGA_LOCK_REJECT &&
+        saga_input_check(def, start->start.input, batch->arena, &normal, &refusal) &&
+        saga_start_key(def, start->start.key, normal, batch->now_ms, start->saga_id, batch->arena,
+                       &key, &refusal) &&
+        saga_start_locks(def, key, normal, batch->now_ms, start->saga_id, batch->arena, &locks,
+                         &event->lock_count, &refusal))
+        event->locks = locks;
+    else
+        event->lock_count = 0;
+}
+
+static enum err load_locks(struct batch *batch)
+{
+    LIST(struct id) ids = {0};
+    LIST(struct span) keys = {0};
+    struct store_lock_seen *seen = NULL;
+    for (size_t i = 0; i < batch->event_count; i++) {
+        struct batch_event *event = &batch->events[i];
+        const struct saga_state *state = event->saga->state;
+        if (event->item->event.type == SAGA_EVENT_TIMER && state && state->lock_since_ms)
+            LIST_PUSH(batch->arena, &ids, event->saga->id);
+        if (event->item->event.type != SAGA_EVENT_START || event->item->failed)
+            continue;
+        find_locks(batch, event);
+        for (size_t k = 0; k < event->lock_count; k++)
+            LIST_PUSH(batch->arena, &keys, event->locks[k].key);
+    }
+    if (ids.count + keys.count == 0)
+        return ERR_OK;
+    enum err err = store_load_locks(batch->worker->session, ids.items, ids.count, keys.items,
+                                    keys.count, batch->arena, &seen, &batch->lock_seen_count);
+    batch->locks_seen = seen;
+    return err;
+}
+
 /* ---- rows and requests ---- */
 
 /* A row of a dead daemon is not free: it may have been sent. It stays owned until it is adopted. */
@@ -178,6 +224,8 @@ enum err engine_batch_load(struct batch *batch)
     enum err err = load_sagas(batch);
     if (!err)
         err = load_keys(batch);
+    if (!err)
+        err = load_locks(batch);
     if (!err)
         err = load_rows(batch);
     if (!err)

@@ -255,7 +255,8 @@ static void keep_timer(struct batch *batch, struct engine_cached *cached)
 static void remember(struct batch *batch, struct batch_saga *saga)
 {
     struct engine_cache *cache = &batch->worker->cache;
-    if (saga->state == NULL || saga_status_terminal(saga->state->status)) {
+    if (saga->state == NULL || saga_status_terminal(saga->state->status) ||
+        saga->state->lock_since_ms != 0) {
         engine_cache_drop(cache, saga->id);
         return;
     }
@@ -269,6 +270,22 @@ static void remember(struct batch *batch, struct batch_saga *saga)
     if (!saga->changed)
         saga->encoded = saga_state_encode(saga->definition, saga->state, batch->arena);
     keep_timer(batch, engine_cache_put(cache, &head, saga->encoded));
+}
+
+/* They would be found by the next poll too. Nobody's cache has a saga that waits. */
+static void wake_granted(struct batch *batch)
+{
+    size_t count;
+    const struct id *granted = store_session_granted(batch->worker->session, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct saga_event event = {.type = SAGA_EVENT_TIMER, .saga_id = granted[i]};
+        struct engine_submission ask = {.event = &event};
+        struct engine_item *item = engine_item_new(&ask, NULL);
+        item->wake_ms = batch->now_ms;
+        item->reload = true;
+        if (engine_push(batch->engine, item) != ERR_OK)
+            engine_item_free(item);
+    }
 }
 
 static void tell_listeners(struct batch *batch, const struct batch_saga *saga)
@@ -300,6 +317,7 @@ void engine_batch_publish(struct batch *batch)
             tell_listeners(batch, saga);
     }
     answer(batch);
+    wake_granted(batch);
     for (size_t i = 0; i < batch->sagas.count; i++) {
         struct batch_saga *saga = batch->sagas.items[i];
         if (saga->changed || (!saga->cached && saga->err == ERR_OK) || saga->wake_only)

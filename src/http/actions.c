@@ -120,6 +120,7 @@ static const char *const *members_of(enum saga_action action)
     case SAGA_ACTION_RESUME:
     case SAGA_ACTION_CLOSE:
     case SAGA_ACTION_WAIVE:
+    case SAGA_ACTION_RELEASE:
         break;
     }
     return REASON;

@@ -15,6 +15,18 @@ static const char *check_times(const struct saga_state *state)
     return NULL;
 }
 
+static const char *check_locks(const struct saga_state *state)
+{
+    bool waits = state->lock_since_ms != 0;
+    if (state->locks_held > state->lock_count || (waits && state->locks_held == state->lock_count))
+        return "S-28: a saga waits for a lock that it has";
+    if (saga_status_terminal(state->status))
+        return waits || state->locks_held ? "I-2: an ended saga has or awaits a lock" : NULL;
+    if (state->status != SAGA_STATUS_PENDING && state->locks_held != state->lock_count)
+        return "S-28: a saga runs without all its locks";
+    return NULL;
+}
+
 static const char *check_open(const struct saga_definition *def, const struct saga_state *state,
                               size_t i)
 {
@@ -129,7 +141,7 @@ static const char *check_order(const struct saga_definition *def, const struct s
 static const char *check_wake(const struct saga_definition *def, const struct saga_state *state)
 {
     if (saga_status_terminal(state->status) || state->paused || saga_wake_ms(def, state) != 0 ||
-        saga_blocked(def, state).reason != SAGA_ATTENTION_NONE)
+        state->lock_since_ms != 0 || saga_blocked(def, state).reason != SAGA_ATTENTION_NONE)
         return NULL;
     return "I-7: the saga waits for nothing";
 }
@@ -137,6 +149,8 @@ static const char *check_wake(const struct saga_definition *def, const struct sa
 const char *saga_state_check(const struct saga_definition *def, const struct saga_state *state)
 {
     const char *broken = check_times(state);
+    if (!broken)
+        broken = check_locks(state);
     if (!broken && state->status == SAGA_STATUS_NONE)
         broken = "a saga that exists has a status";
     if (!broken && state->status == SAGA_STATUS_COMPENSATING && state->committed && !state->closing)

@@ -284,6 +284,28 @@ static void header(struct codec *c, struct saga_state *s)
         state_flags(c, s, &flags);
 }
 
+static void lock(struct codec *c, struct saga_lock *l)
+{
+    uint64_t flags = l->released;
+    span(c, &l->key);
+    NUMBER(c, flags, 1);
+    l->released = flags;
+}
+
+static void locks(struct codec *c, struct saga_state *s)
+{
+    NUMBER(c, s->lock_count, SAGA_LOCKS_MAX);
+    if (s->lock_count == 0)
+        return;
+    if (!c->writing)
+        s->locks = ARENA_ARRAY(c->arena, struct saga_lock, s->lock_count);
+    for (size_t i = 0; i < s->lock_count; i++)
+        lock(c, &s->locks[i]);
+    NUMBER(c, s->locks_held, s->lock_count);
+    TIME(c, s->lock_since_ms);
+    c->broken |= s->lock_since_ms != 0 && s->locks_held == s->lock_count;
+}
+
 static void state(struct codec *c, struct saga_state *s)
 {
     header(c, s);
@@ -291,7 +313,7 @@ static void state(struct codec *c, struct saga_state *s)
     TIME(c, s->started_ms);
     TIME(c, s->running_ms);
     TIME(c, s->ended_ms);
-    NUMBER(c, s->cause, SAGA_CAUSE_CLOSE);
+    NUMBER(c, s->cause, SAGA_CAUSE_LOCK_TIMEOUT);
     span(c, &s->cause_code);
     span(c, &s->cause_message);
     span(c, &s->cause_reason);
@@ -301,6 +323,7 @@ static void state(struct codec *c, struct saga_state *s)
     span(c, &s->traceparent);
     span(c, &s->input);
     span(c, &s->output);
+    locks(c, s);
     steps(c, s);
     step_name(c, s, &s->cause_step); /* may be an element: it is there by now */
 }

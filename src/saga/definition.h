@@ -28,8 +28,10 @@
 #define SAGA_TYPE_BYTES_MAX 200  /* of an event type */
 #define SAGA_FIELDS_MAX     100
 #define SAGA_LABELS_MAX     32
-#define SAGA_CODES_MAX      32 /* in one `only` or `except` */
-#define SAGA_KEPT_MAX       64 /* paths kept of one step's output; more: all of it */
+#define SAGA_CODES_MAX      32  /* in one `only` or `except` */
+#define SAGA_KEPT_MAX       64  /* paths kept of one step's output; more: all of it */
+#define SAGA_LOCKS_MAX      16  /* keys that one saga locks (S-28) */
+#define SAGA_LOCK_BYTES_MAX 200 /* of one of them */
 #define SAGA_FILE_BYTES_MAX 1048576
 
 #define SAGA_ATTEMPTS_UNLIMITED 0 /* retry.attempts */
@@ -137,6 +139,9 @@ struct saga_step_def {
 
 enum saga_key_reuse { SAGA_KEY_RETURN = 0, SAGA_KEY_REJECT, SAGA_KEY_ALLOW };
 
+/* What a lock that another saga holds does to a start (S-28). */
+enum saga_lock_conflict { SAGA_LOCK_WAIT = 0, SAGA_LOCK_REJECT };
+
 struct saga_label {
     struct span name, value;
 };
@@ -156,6 +161,9 @@ struct saga_definition {
     enum saga_key_reuse key_reuse;
     int64_t timeout_ms;        /* SAGA_NO_LIMIT: none */
     const struct expr *output; /* NULL: a map of the steps' outputs */
+    const struct expr *lock;   /* a key or a list of keys (S-28); NULL: locks nothing */
+    enum saga_lock_conflict lock_conflict;
+    int64_t lock_timeout_ms; /* for all keys together; SAGA_NO_LIMIT: waits for ever */
 
     const struct saga_step_def *steps; /* [0] is the root */
     size_t step_count;                 /* with the root */

@@ -381,7 +381,7 @@ static void check_expression(struct definition_check *check, const struct expr *
                           .step = step,
                           .key = key,
                           .is_undo = strcmp(key, "undo_data") == 0,
-                          .is_key = strcmp(key, "key") == 0};
+                          .is_key = strcmp(key, "key") == 0 || strcmp(key, "lock/key") == 0};
     if (expr)
         expr_paths(expr, on_path, &place);
 }
@@ -409,6 +409,7 @@ void definition_check_expressions(struct definition_check *check)
         check->steps[i].kept_count = 0;
     }
     check_expression(check, def->key, SAGA_STEP_ROOT, "key");
+    check_expression(check, def->lock, SAGA_STEP_ROOT, "lock/key");
     for (size_t i = 1; i < def->step_count; i++)
         check_step(check, (int16_t)i);
     check_expression(check, def->output, SAGA_STEP_ROOT, "output");

@@ -20,6 +20,9 @@ enum saga_effect_type {
     SAGA_EFFECT_ATTENTION,   /* told only: a blocking reason arose */
     SAGA_EFFECT_END,         /* told; the engine frees the business key */
     SAGA_EFFECT_DEAD_LETTER, /* the reply contradicts what was decided (S-7) */
+    SAGA_EFFECT_LOCK_ASK,    /* told; asked for is what the new state waits for (S-28) */
+    /* give up the key, or the place in its queue */
+    SAGA_EFFECT_LOCK_GIVE_UP,
 };
 const char *saga_effect_type_name(enum saga_effect_type type); /* "send" "turn_back" ... */
 
@@ -51,6 +54,7 @@ struct saga_effect {
     enum saga_status status;            /* END */
     enum saga_attention attention;      /* ATTENTION */
     const struct saga_command *command; /* SEND */
+    struct span key;                    /* LOCK_ASK, LOCK_GIVE_UP */
 };
 
 struct saga_effects {

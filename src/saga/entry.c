@@ -91,6 +91,7 @@ static void put_operator(struct text *text, const struct saga_event *event)
     put_json(text, "data", event->operator_.data);
     put_string(text, "code", event->operator_.code);
     put_string(text, "message", event->operator_.message);
+    put_string(text, "key", event->operator_.key);
 }
 
 static void put_rows(struct text *text, const struct saga_event *event)
@@ -109,6 +110,17 @@ static void put_rows(struct text *text, const struct saga_event *event)
     text_json_close(text, ']');
 }
 
+static void put_locks(struct text *text, const struct saga_event *event)
+{
+    if (event->lock_count == 0)
+        return;
+    text_json_key(text, "locks");
+    text_json_open(text, '[');
+    for (size_t i = 0; i < event->lock_count; i++)
+        text_json_string(text, event->locks[i]);
+    text_json_close(text, ']');
+}
+
 static void put_event(struct text *text, const struct saga_event *event)
 {
     switch (event->type) {
@@ -120,6 +132,7 @@ static void put_event(struct text *text, const struct saga_event *event)
         break;
     case SAGA_EVENT_TIMER:
         put_rows(text, event);
+        put_locks(text, event);
         break;
     case SAGA_EVENT_HANDED_OVER:
         put_id(text, "causationId", event->row.command_id);
@@ -147,6 +160,7 @@ static void put_effect(struct text *text, const struct saga_definition *def,
         put_word(text, "phase", saga_phase_at(def, next, effect->step, effect->phase));
     }
     put_id(text, "eventId", effect->event_id);
+    put_string(text, "key", effect->key);
     if (effect->type == SAGA_EFFECT_END)
         put_word(text, "status", saga_status_name(effect->status));
     if (effect->type == SAGA_EFFECT_ATTENTION)

@@ -122,6 +122,16 @@ static void read_rows(struct reader *r, struct span rows, struct saga_event *eve
     event->rows = out;
 }
 
+static void read_locks(struct reader *r, struct span locks, struct saga_event *event)
+{
+    struct reader list = {locks.ptr, locks.ptr + locks.len, r->arena, false};
+    struct span *out = ARENA_ARRAY(r->arena, struct span, locks.len / 3 + 1);
+    struct span key;
+    while (next_value(&list, NULL, &key))
+        out[event->lock_count++] = text_of(r, key);
+    event->locks = out;
+}
+
 static enum saga_event_type type_of(struct span type)
 {
     static const struct {
@@ -202,6 +212,8 @@ static bool read_operator(struct reader *r, struct span name, struct span value,
         event->operator_.code = text_of(r, value);
     else if (span_is(name, "message"))
         event->operator_.message = text_of(r, value);
+    else if (span_is(name, "key"))
+        event->operator_.key = text_of(r, value);
     else
         return false;
     return true;
@@ -220,6 +232,8 @@ static void read_member(struct reader *r, struct span name, struct span value,
         event->reason = text_of(r, value);
     else if (span_is(name, "rows"))
         read_rows(r, value, event);
+    else if (span_is(name, "locks"))
+        read_locks(r, value, event);
     else if (event->type == SAGA_EVENT_START)
         read_start(r, name, value, event);
     else if (event->type == SAGA_EVENT_REPLY)

@@ -33,6 +33,7 @@ enum saga_action {
     SAGA_ACTION_SKIP,
     SAGA_ACTION_UNDO_DONE,
     SAGA_ACTION_WAIVE,
+    SAGA_ACTION_RELEASE, /* of the saga: a lock that it holds (S-28) */
 };
 const char *saga_action_name(enum saga_action action); /* "undo-done" */
 bool saga_action_from(struct span name, enum saga_action *out);
@@ -52,7 +53,9 @@ struct saga_start_known {
     struct hash key_input; /* with this input */
     bool business_taken;   /* a live saga of the definition has the business key */
     struct id business_saga;
-    bool id_of_other; /* the saga that has this id is of another definition */
+    bool id_of_other;       /* the saga that has this id is of another definition */
+    struct span lock_taken; /* of the keys it would lock: one that a saga has; NONE: none */
+    struct id lock_saga;    /* that one */
 };
 
 struct saga_event {
@@ -64,6 +67,8 @@ struct saga_event {
     struct span reason; /* why, NONE if not given */
     const struct saga_row *rows;
     size_t row_count;
+    const struct span *locks; /* TIMER: the keys that the saga has been given so far (S-28) */
+    size_t lock_count;
 
     struct {
         struct span input;           /* JSON; NONE: {} */
@@ -95,6 +100,7 @@ struct saga_event {
         struct span step;          /* name; NONE: the saga */
         struct span data;          /* retry: changed data; complete: the output; skip: the output */
         struct span code, message; /* fail */
+        struct span key;           /* release: of the lock */
     } operator_;
 };
 

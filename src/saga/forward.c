@@ -373,6 +373,7 @@ void forward_complete(struct machine *m)
 void machine_end(struct machine *m, enum saga_status status)
 {
     struct saga_state *state = m->state;
+    lock_give_up_all(m);
     state->status = status;
     state->ended_ms = m->now_ms;
     state->cancel_requested = false;

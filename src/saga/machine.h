@@ -130,6 +130,20 @@ bool backward_pivot_holds(const struct machine *m);
 bool backward_step(struct machine *m, int16_t step); /* true: nothing is left to undo there */
 void backward_waive(struct machine *m, int16_t step);
 
+/* ---- lock.c (S-28) ---- */
+
+/* A start whose keys are `locks`: asks for them, or for the first. */
+void lock_begin(struct machine *m, struct saga_lock *locks, size_t count);
+void lock_next(struct machine *m); /* pending: ask for the next key, or run if there is none */
+void lock_due(struct machine *m);  /* a wake-up of a saga that waits for a key */
+void lock_release(struct machine *m, struct span key);
+void lock_give_up_all(struct machine *m);
+
+/* ---- start.c ---- */
+
+void start_problem(struct saga_refusal *refusal, struct arena *arena, struct span field,
+                   const char *code, struct span detail);
+
 /* ---- expressions.c ---- */
 
 /* As the step sees it: in an element with its .item and .index, and the steps beside it. False with
@@ -153,6 +167,8 @@ void event_timer(struct machine *m);
 void event_handed_over(struct machine *m);
 void event_adopted(struct machine *m);
 void event_operator(struct machine *m);
+void operator_duplicate(struct machine *m);
+void operator_not_allowed(struct machine *m, const char *why);
 
 /* Which operation a command id belongs to; false: none of this saga. */
 struct found_operation {

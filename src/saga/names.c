@@ -49,6 +49,7 @@ static const char *const ATTENTION[] = {
     [SAGA_ATTENTION_OVERDUE] = "overdue",
     [SAGA_ATTENTION_STEP_FAILING] = "step_failing",
     [SAGA_ATTENTION_UNDO_FAILING] = "undo_failing",
+    [SAGA_ATTENTION_LOCK_WAIT] = "lock_wait",
 };
 
 static const char *const OUTCOME[] = {
@@ -58,8 +59,9 @@ static const char *const OUTCOME[] = {
 };
 
 static const char *const CAUSE[] = {
-    [SAGA_CAUSE_NONE] = "",         [SAGA_CAUSE_STEP] = "step",   [SAGA_CAUSE_TIMEOUT] = "timeout",
-    [SAGA_CAUSE_CANCEL] = "cancel", [SAGA_CAUSE_CLOSE] = "close",
+    [SAGA_CAUSE_NONE] = "",           [SAGA_CAUSE_STEP] = "step",
+    [SAGA_CAUSE_TIMEOUT] = "timeout", [SAGA_CAUSE_CANCEL] = "cancel",
+    [SAGA_CAUSE_CLOSE] = "close",     [SAGA_CAUSE_LOCK_TIMEOUT] = "lock_timeout",
 };
 
 static const char *const ACTION[] = {
@@ -74,6 +76,7 @@ static const char *const ACTION[] = {
     [SAGA_ACTION_SKIP] = "skip",
     [SAGA_ACTION_UNDO_DONE] = "undo-done",
     [SAGA_ACTION_WAIVE] = "waive",
+    [SAGA_ACTION_RELEASE] = "release",
 };
 
 static const char *const EFFECT[] = {
@@ -87,6 +90,8 @@ static const char *const EFFECT[] = {
     [SAGA_EFFECT_ATTENTION] = "attention",
     [SAGA_EFFECT_END] = "end",
     [SAGA_EFFECT_DEAD_LETTER] = "dead_letter",
+    [SAGA_EFFECT_LOCK_ASK] = "lock_ask",
+    [SAGA_EFFECT_LOCK_GIVE_UP] = "lock_give_up",
 };
 
 static const char *const VERDICT[] = {
@@ -110,6 +115,7 @@ static const char *const REFUSAL[] = {
     [SAGA_REFUSAL_SAGA_EXISTS] = "saga-exists",
     [SAGA_REFUSAL_ROW_IN_FLIGHT] = "row-in-flight",
     [SAGA_REFUSAL_REASON_MISSING] = "reason-missing",
+    [SAGA_REFUSAL_LOCK_HELD] = "lock-held",
 };
 
 const char *saga_status_name(enum saga_status status)

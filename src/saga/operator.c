@@ -5,12 +5,12 @@
 #include "base/mutant.h"
 #include "saga/machine.h"
 
-static void duplicate(struct machine *m)
+void operator_duplicate(struct machine *m)
 {
     m->out->verdict = SAGA_DUPLICATE;
 }
 
-static void not_allowed(struct machine *m, const char *why)
+void operator_not_allowed(struct machine *m, const char *why)
 {
     const struct saga_event *event = m->event;
     machine_refuse(m, SAGA_REFUSAL_ACTION_NOT_ALLOWED,
@@ -21,8 +21,8 @@ static void not_allowed(struct machine *m, const char *why)
 
 static void not_allowed_at_status(struct machine *m)
 {
-    not_allowed(m,
-                arena_printf(m->arena, "the saga is %s", saga_status_name(m->state->status)).ptr);
+    operator_not_allowed(
+        m, arena_printf(m->arena, "the saga is %s", saga_status_name(m->state->status)).ptr);
 }
 
 /* ---- of the saga ---- */
@@ -32,7 +32,7 @@ static void cancel(struct machine *m)
     struct saga_state *state = m->state;
     if (state->status == SAGA_STATUS_COMPENSATING || state->cancel_requested ||
         state->status == SAGA_STATUS_COMPENSATED) {
-        duplicate(m);
+        operator_duplicate(m);
     } else if (state->committed) {
         machine_refuse(m, SAGA_REFUSAL_PAST_PIVOT,
                        SPAN_LIT("the pivot is passed: the saga can only go forward"),
@@ -55,7 +55,7 @@ static void pause_or_resume(struct machine *m, bool paused)
     if (saga_status_terminal(m->state->status)) {
         not_allowed_at_status(m);
     } else if (m->state->paused == paused) {
-        duplicate(m);
+        operator_duplicate(m);
     } else {
         m->state->paused = paused;
         m->changed = true;
@@ -66,7 +66,7 @@ static void close_saga(struct machine *m)
 {
     struct saga_state *state = m->state;
     if (state->closing) {
-        duplicate(m);
+        operator_duplicate(m);
     } else if (saga_status_terminal(state->status)) {
         not_allowed_at_status(m);
     } else {
@@ -154,11 +154,12 @@ static bool data_may_change(struct machine *m, int16_t step, enum saga_phase pha
     json_t *value;
     struct json_problem problem;
     if (machine_kind(m, step) != SAGA_KIND_DO) {
-        not_allowed(m, "only the data of a `do` can be changed");
+        operator_not_allowed(m, "only the data of a `do` can be changed");
         return false;
     }
     if (operation->ever_unknown) {
-        not_allowed(m, "with other data it could take effect twice, as its outcome is not known");
+        operator_not_allowed(
+            m, "with other data it could take effect twice, as its outcome is not known");
         return false;
     }
     if (json_read(m->event->operator_.data, &value, &problem) == ERR_OK)
@@ -173,9 +174,9 @@ static void retry_one(struct machine *m, int16_t step)
     enum saga_phase phase;
     struct span data = m->event->operator_.data;
     if (!may_retry(m, step, &phase) && !waits_for_a_person(m, step))
-        not_allowed(m, arena_printf(m->arena, "the step is %s",
-                                    saga_step_status_name(machine_step(m, step)->status))
-                           .ptr);
+        operator_not_allowed(m, arena_printf(m->arena, "the step is %s",
+                                             saga_step_status_name(machine_step(m, step)->status))
+                                    .ptr);
     else if (span_is_none(data) || data_may_change(m, step, phase))
         retry_step(m, step, phase, data);
 }
@@ -198,7 +199,7 @@ static void retry_all(struct machine *m)
             retry_step(m, i, phase, SPAN_NONE);
     }
     if (!m->changed)
-        not_allowed(m, "nothing waits for another try");
+        operator_not_allowed(m, "nothing waits for another try");
 }
 
 /* ---- a person's word on one operation ---- */
@@ -378,13 +379,13 @@ static void decide_step(struct machine *m, int16_t step, enum saga_action action
     enum saga_phase phase = undo ? SAGA_PHASE_UNDO : SAGA_PHASE_DO;
     machine_about(m, step, phase);
     if (said_before(m, step, wanted_status(action)))
-        duplicate(m);
+        operator_duplicate(m);
     else if (saga_status_terminal(m->state->status))
         not_allowed_at_status(m);
     else if (!decidable(m, step, action))
-        not_allowed(m, arena_printf(m->arena, "the step is %s",
-                                    saga_step_status_name(machine_step(m, step)->status))
-                           .ptr);
+        operator_not_allowed(m, arena_printf(m->arena, "the step is %s",
+                                             saga_step_status_name(machine_step(m, step)->status))
+                                    .ptr);
     else if (take_row(m, step, phase))
         decide(m, step, action);
 }
@@ -403,6 +404,7 @@ static const char *const TYPES[] = {
     [SAGA_ACTION_SKIP] = "operator.skip",
     [SAGA_ACTION_UNDO_DONE] = "operator.undo_done",
     [SAGA_ACTION_WAIVE] = "operator.waive",
+    [SAGA_ACTION_RELEASE] = "operator.release",
 };
 
 static void act_on_saga(struct machine *m, enum saga_action action)
@@ -421,8 +423,11 @@ static void act_on_saga(struct machine *m, enum saga_action action)
     case SAGA_ACTION_CLOSE:
         close_saga(m);
         break;
+    case SAGA_ACTION_RELEASE:
+        lock_release(m, m->event->operator_.key);
+        break;
     default:
-        not_allowed(m, "it needs the name of a step");
+        operator_not_allowed(m, "it needs the name of a step");
         break;
     }
 }
@@ -431,10 +436,10 @@ static void act_on_step(struct machine *m, enum saga_action action, int16_t step
 {
     if (action == SAGA_ACTION_RETRY)
         retry_one(m, step);
-    else if (action >= SAGA_ACTION_COMPLETE)
+    else if (action >= SAGA_ACTION_COMPLETE && action <= SAGA_ACTION_WAIVE)
         decide_step(m, step, action);
     else
-        not_allowed(m, "it is an action of the saga, not of a step");
+        operator_not_allowed(m, "it is an action of the saga, not of a step");
 }
 
 void event_operator(struct machine *m)

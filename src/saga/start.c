@@ -56,8 +56,8 @@ static const char *type_of(const json_t *value)
     return NAMES[json_typeof(value)];
 }
 
-static void problem(struct saga_refusal *refusal, struct arena *arena, struct span field,
-                    const char *code, struct span detail)
+void start_problem(struct saga_refusal *refusal, struct arena *arena, struct span field,
+                   const char *code, struct span detail)
 {
     if (refusal->problems == NULL)
         refusal->problems = ARENA_ARRAY(arena, struct saga_field_problem, SAGA_FIELD_PROBLEMS_MAX);
@@ -83,13 +83,14 @@ static bool check_field(json_t *input, const struct saga_field *field, struct ar
     }
     if (value == NULL || json_is_null(value)) {
         if (field->required)
-            problem(refusal, arena, field->name, "required",
-                    arena_printf(arena, "missing: expected %s", type_name(field->type)));
+            start_problem(refusal, arena, field->name, "required",
+                          arena_printf(arena, "missing: expected %s", type_name(field->type)));
         return value != NULL;
     }
     if (!has_type(value, field->type))
-        problem(refusal, arena, field->name, "type",
-                arena_printf(arena, "expected %s, got %s", type_name(field->type), type_of(value)));
+        start_problem(
+            refusal, arena, field->name, "type",
+            arena_printf(arena, "expected %s, got %s", type_name(field->type), type_of(value)));
     return true;
 }
 
@@ -111,8 +112,8 @@ static void check_fields(const struct saga_definition *def, json_t *input, struc
         check_field(input, &def->fields[i], arena, refusal);
     json_object_foreach (input, name, value) {
         if (field_named(def, name) == NULL)
-            problem(refusal, arena, span_of(name), "unknown",
-                    SPAN_LIT("the definition has no such input field"));
+            start_problem(refusal, arena, span_of(name), "unknown",
+                          SPAN_LIT("the definition has no such input field"));
     }
 }
 
@@ -126,10 +127,10 @@ bool saga_input_check(const struct saga_definition *def, struct span input, stru
     *refusal = (struct saga_refusal){0};
     *normal = span_is_none(input) ? SPAN_LIT("{}") : input;
     if (json_read(*normal, &value, &why) != ERR_OK) {
-        problem(refusal, arena, SPAN_NONE, "json", arena_copy(arena, span_of(why.message)));
+        start_problem(refusal, arena, SPAN_NONE, "json", arena_copy(arena, span_of(why.message)));
     } else if (!json_is_object(value)) {
-        problem(refusal, arena, SPAN_NONE, "type",
-                arena_printf(arena, "expected object, got %s", type_of(value)));
+        start_problem(refusal, arena, SPAN_NONE, "type",
+                      arena_printf(arena, "expected object, got %s", type_of(value)));
     } else if (def->has_fields) {
         size_t members = json_object_size(value);
         check_fields(def, value, arena, refusal);
@@ -187,8 +188,8 @@ bool saga_start_key(const struct saga_definition *def, struct span given, struct
     }
     if (found)
         return true;
-    problem(refusal, arena, SPAN_NONE, "expression",
-            arena_printf(arena, "key: %.*s", SPAN_ARG(why)));
+    start_problem(refusal, arena, SPAN_NONE, "expression",
+                  arena_printf(arena, "key: %.*s", SPAN_ARG(why)));
     refusal->code = SAGA_REFUSAL_INVALID_INPUT;
     refusal->detail =
         arena_printf(arena, "no key can be made from this input: %.*s", SPAN_ARG(why));
@@ -264,7 +265,22 @@ static bool known_by_id(struct machine *m)
     return true;
 }
 
-static void begin(struct machine *m, struct span input, struct span key)
+/* `reject`: one of the keys is another saga's. Looked at last, like the business key. */
+static bool known_by_lock(struct machine *m)
+{
+    const struct saga_start_known *known = &m->event->start.known;
+    char id[ID_TEXT_SIZE];
+    if (span_is_none(known->lock_taken) || m->def->lock_conflict != SAGA_LOCK_REJECT)
+        return false;
+    machine_refuse(m, SAGA_REFUSAL_LOCK_HELD,
+                   arena_printf(m->arena, "the saga %s has the lock \"%.*s\"",
+                                id_format(known->lock_saga, id).ptr, SPAN_ARG(known->lock_taken)),
+                   SPAN_LIT("wait for it to end, or let it be released"));
+    return true;
+}
+
+static void begin(struct machine *m, struct span input, struct span key, struct saga_lock *locks,
+                  size_t lock_count)
 {
     struct saga_state *state = m->state;
     const struct saga_event *event = m->event;
@@ -277,14 +293,11 @@ static void begin(struct machine *m, struct span input, struct span key)
     state->user_id = arena_copy(m->arena, event->start.user_id);
     state->traceparent = arena_copy(m->arena, event->start.traceparent);
     m->changed = true;
-    if (event->start.delay_ms > 0) {
-        state->status = SAGA_STATUS_PENDING;
+    state->status = SAGA_STATUS_PENDING;
+    if (event->start.delay_ms > 0)
         machine_operation(m, SAGA_STEP_ROOT, SAGA_PHASE_DO)->due_ms =
             m->now_ms + event->start.delay_ms;
-        return;
-    }
-    state->status = SAGA_STATUS_RUNNING;
-    state->running_ms = m->now_ms;
+    lock_begin(m, locks, lock_count);
 }
 
 void event_start(struct machine *m)
@@ -292,13 +305,17 @@ void event_start(struct machine *m)
     const struct saga_event *event = m->event;
     struct saga_refusal refusal;
     struct span input, key;
+    struct saga_lock *locks;
+    size_t lock_count;
     m->out->type = "saga.started";
     if (known_by_id(m) || known_by_key(m))
         return;
     if (!saga_input_check(m->def, event->start.input, m->arena, &input, &refusal) ||
         !saga_start_key(m->def, event->start.key, input, m->now_ms, event->saga_id, m->arena, &key,
-                        &refusal))
+                        &refusal) ||
+        !saga_start_locks(m->def, key, input, m->now_ms, event->saga_id, m->arena, &locks,
+                          &lock_count, &refusal))
         refused(m, &refusal);
-    else if (!known_by_business_key(m, key))
-        begin(m, input, key);
+    else if (!known_by_business_key(m, key) && !known_by_lock(m))
+        begin(m, input, key, locks, lock_count);
 }

@@ -133,6 +133,7 @@ struct saga_telling saga_telling(const struct saga_definition *def, const struct
                                    .unanswered_step = SAGA_STEP_NONE};
     if (saga_status_terminal(state->status))
         return telling;
+    telling.lock_since_ms = state->lock_since_ms;
     if (state->status == SAGA_STATUS_RUNNING && state->committed && def->timeout_ms)
         telling.overdue_since_ms = state->running_ms + def->timeout_ms;
     for (int16_t i = 1; i < (int16_t)state->step_count; i++) {
@@ -177,6 +178,8 @@ struct saga_need saga_attention_at(const struct saga_definition *def,
                  telling.unanswered_since_ms);
     if (telling.overdue_since_ms && telling.overdue_since_ms <= now_ms)
         consider(&need, SAGA_ATTENTION_OVERDUE, SAGA_STEP_NONE, telling.overdue_since_ms);
+    if (telling.lock_since_ms && now_ms - telling.lock_since_ms >= thresholds->lock_wait_after_ms)
+        consider(&need, SAGA_ATTENTION_LOCK_WAIT, SAGA_STEP_NONE, telling.lock_since_ms);
     return need;
 }
 

@@ -130,6 +130,7 @@ enum saga_attention {
     SAGA_ATTENTION_OVERDUE,
     SAGA_ATTENTION_STEP_FAILING,
     SAGA_ATTENTION_UNDO_FAILING,
+    SAGA_ATTENTION_LOCK_WAIT,
 };
 
 /* Why the saga turned or turns back: the first cause wins. */
@@ -139,6 +140,13 @@ enum saga_cause {
     SAGA_CAUSE_TIMEOUT, /* the saga's own */
     SAGA_CAUSE_CANCEL,
     SAGA_CAUSE_CLOSE,
+    SAGA_CAUSE_LOCK_TIMEOUT, /* a lock was not to be had in time (S-28) */
+};
+
+/* A key that the saga locks. */
+struct saga_lock {
+    struct span key;
+    bool released; /* an operator took it away: the saga goes on without it */
 };
 
 struct saga_state {
@@ -164,6 +172,10 @@ struct saga_state {
     struct span input;                                   /* JSON with the defaults applied */
     struct span output;                                  /* of a completed saga, JSON */
     struct hash chain; /* only the first SAGA_CHAIN_BYTES count: the journal's hash so far */
+    /* S-28: asked for in this order; those before `locks_held` are held, but for the released. */
+    struct saga_lock *locks;
+    size_t lock_count, locks_held;
+    int64_t lock_since_ms; /* has waited for locks[locks_held] since; 0: waits for none */
     size_t step_count;
     struct saga_step_state *steps; /* [0] is the root */
 };
@@ -241,6 +253,8 @@ bool saga_outcome_from(struct span name, enum saga_outcome *out);
 bool saga_status_terminal(enum saga_status status);
 bool saga_attention_blocking(enum saga_attention reason);
 bool saga_step_open(enum saga_step_status status); /* SENT or BACKOFF */
+/* The key that the saga stands in a queue for (S-28); NONE: none. */
+struct span saga_lock_wanted(const struct saga_state *state);
 
 /* An empty state of a saga that does not exist yet: what START is applied to. */
 void saga_state_init(struct saga_state *state, const struct saga_definition *def, struct id id,
@@ -279,7 +293,7 @@ struct saga_need saga_blocked(const struct saga_definition *def, const struct sa
  * does this).
  */
 struct saga_thresholds {
-    int64_t failing_after_ms, no_consumer_after_ms;
+    int64_t failing_after_ms, no_consumer_after_ms, lock_wait_after_ms;
 };
 /* Attention as of now: the oldest blocking reason, else the oldest telling one. */
 struct saga_need saga_attention_at(const struct saga_definition *def,
@@ -290,6 +304,7 @@ struct saga_telling {
     int64_t failing_since_ms;    /* a step behind the pivot or an undo has been failing since */
     int64_t unanswered_since_ms; /* the oldest command without an answer was committed then */
     int64_t overdue_since_ms;    /* the saga's timeout passed behind the pivot (or will, then) */
+    int64_t lock_since_ms;       /* it has waited for a lock since */
     bool no_consumer;            /* an answer said that nobody there does this */
     bool undoing;                /* the failing one is an undo */
     int16_t failing_step, unanswered_step;

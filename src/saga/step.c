@@ -100,6 +100,9 @@ static void copy_state(struct saga_state *to, const struct saga_state *from, str
     *to = *from;
     to->steps = arena_alloc(arena, from->step_count * sizeof(*to->steps));
     memcpy(to->steps, from->steps, from->step_count * sizeof(*to->steps));
+    to->locks = ARENA_ARRAY(arena, struct saga_lock, from->lock_count);
+    for (size_t i = 0; i < from->lock_count; i++)
+        to->locks[i] = from->locks[i];
 }
 
 static void dispatch(struct machine *m)

@@ -37,6 +37,7 @@ enum saga_refusal_code {
     SAGA_REFUSAL_SAGA_EXISTS,   /* business key taken, key_reuse: reject; or the saga id is taken */
     SAGA_REFUSAL_ROW_IN_FLIGHT, /* S-31: a daemon owns the operation's row; try again soon */
     SAGA_REFUSAL_REASON_MISSING,
+    SAGA_REFUSAL_LOCK_HELD, /* on_conflict: reject, and a saga has one of the keys (S-28) */
 };
 const char *saga_refusal_slug(enum saga_refusal_code code); /* the problem type: "past-pivot" */
 
@@ -98,6 +99,11 @@ struct hash saga_input_hash(struct span input);
 bool saga_start_key(const struct saga_definition *def, struct span given, struct span input,
                     int64_t at_ms, struct id id, struct arena *arena, struct span *key,
                     struct saga_refusal *refusal);
+
+/* The keys that a start locks, sorted and each once (S-28). False: the expression makes no keys. */
+bool saga_start_locks(const struct saga_definition *def, struct span key, struct span input,
+                      int64_t at_ms, struct id id, struct arena *arena, struct saga_lock **locks,
+                      size_t *count, struct saga_refusal *refusal);
 
 /* What an operator may do now: the same function as above asked for each action, so it can't differ
    from what is accepted. `step` is SAGA_STEP_NONE for actions of the saga. */

@@ -135,12 +135,12 @@ static void leave_pending(struct machine *m)
 {
     struct saga_state *state = m->state;
     struct saga_operation *start = machine_operation(m, SAGA_STEP_ROOT, SAGA_PHASE_DO);
-    if (m->now_ms < start->due_ms)
-        return;
-    start->due_ms = 0;
-    state->status = SAGA_STATUS_RUNNING;
-    state->running_ms = m->now_ms;
-    m->changed = true;
+    if (state->lock_since_ms != 0) {
+        lock_due(m);
+    } else if (m->now_ms >= start->due_ms) {
+        start->due_ms = 0;
+        lock_next(m);
+    }
 }
 
 /* The row of a `do` was let go after the saga turned back: any wake-up that sees it withdraws it

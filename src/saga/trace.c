@@ -120,6 +120,10 @@ static void put_effect(struct line *line, const struct saga_definition *def,
     case SAGA_EFFECT_END:
         put(line, "end");
         break;
+    case SAGA_EFFECT_LOCK_ASK:
+    case SAGA_EFFECT_LOCK_GIVE_UP:
+        put(line, "%s %.*s", saga_effect_type_name(effect->type), SPAN_ARG(effect->key));
+        break;
     case SAGA_EFFECT_SETTLE:
     case SAGA_EFFECT_WITHDRAW:
     case SAGA_EFFECT_ADOPT:

@@ -72,6 +72,28 @@ static void show_rows(struct scenario *s, struct saga_event *event)
     event->row_count = shown ? s->outbox_count : 0;
 }
 
+/* ---- locks as the store would have them ---- */
+
+static void follow_locks(struct scenario *s, const struct saga_effects *effects)
+{
+    for (size_t i = 0; i < effects->count; i++) {
+        for (size_t k = 0; k < s->given_count; k++) {
+            if (effects->items[i].type == SAGA_EFFECT_LOCK_GIVE_UP &&
+                span_equal(s->given[k], effects->items[i].key))
+                s->given[k--] = s->given[--s->given_count];
+        }
+    }
+}
+
+static void show_locks(struct scenario *s, struct saga_event *event)
+{
+    bool shown = event->type == SAGA_EVENT_TIMER && s->state.lock_since_ms != 0;
+    event->locks = shown ? s->given : NULL;
+    event->lock_count = shown ? s->given_count : 0;
+    event->start.known.lock_taken = s->taken;
+    event->start.known.lock_saga = ID_NONE;
+}
+
 /* ---- lines ---- */
 
 static bool command_of(struct scenario *s, struct span name, struct id *out)
@@ -128,7 +150,10 @@ static const char *operator_(struct span action, struct span rest, struct saga_e
     event->type = SAGA_EVENT_OPERATOR;
     event->actor = SPAN_LIT("ann");
     event->reason = SPAN_LIT("because");
-    event->operator_.step = step.len ? step : SPAN_NONE;
+    if (span_is(action, "release"))
+        event->operator_.key = step;
+    else
+        event->operator_.step = step.len ? step : SPAN_NONE;
     event->operator_.data = rest.len ? rest : SPAN_NONE;
     return saga_action_from(span_of(name), &event->operator_.action) ? NULL
                                                                      : "BAD LINE: no such action";
@@ -193,6 +218,14 @@ static const char *show_saga(struct scenario *s)
     if (need.reason)
         text_printf(&out, ", attention %s %.*s", saga_attention_name(need.reason),
                     SPAN_ARG(s->state.steps[need.step].label));
+    for (size_t i = 0; i < s->state.lock_count; i++)
+        text_printf(&out, ", %s %.*s",
+                    s->state.locks[i].released ? "without"
+                    : i < s->state.locks_held  ? "holds"
+                    : i > s->state.locks_held  ? "wants"
+                    : s->state.lock_since_ms   ? "waits for"
+                                               : "wants",
+                    SPAN_ARG(s->state.locks[i].key));
     if (s->state.output.len)
         text_printf(&out, ", output %.*s", SPAN_ARG(s->state.output));
     return text_span(&out).ptr;
@@ -257,8 +290,8 @@ static const char *show_wake(struct scenario *s)
 /* As of now, with the thresholds that S-16 has (S-35). */
 static const char *show_attention(struct scenario *s)
 {
-    const struct saga_thresholds thresholds = {.failing_after_ms = 300000,
-                                               .no_consumer_after_ms = 60000};
+    const struct saga_thresholds thresholds = {
+        .failing_after_ms = 300000, .no_consumer_after_ms = 60000, .lock_wait_after_ms = 300000};
     struct saga_need need = saga_attention_at(s->def, &s->state, s->now_ms, &thresholds);
     if (need.reason == SAGA_ATTENTION_NONE)
         return "none";
@@ -314,6 +347,7 @@ static const char *commit(struct scenario *s, const struct saga_event *event,
         return arena_printf(s->arena, "BROKEN: I-1: %s", why).ptr;
     s->state = transition->next;
     s->state.chain = link;
+    follow_locks(s, &transition->effects);
     const char *broken = saga_state_check(s->def, &s->state);
     if (!broken)
         broken = follow_rows(s, &transition->effects);
@@ -330,6 +364,14 @@ static bool set_the_scene(struct scenario *s, struct span line, const char **pro
         s->rows = span_is(rest, "free")   ? SCENARIO_ROWS_FREE
                   : span_is(rest, "gone") ? SCENARIO_ROWS_GONE
                                           : SCENARIO_ROWS_OWNED;
+        return true;
+    }
+    if (span_is(verb, "given")) {
+        s->given[s->given_count++] = arena_copy(s->arena, rest);
+        return true;
+    }
+    if (span_is(verb, "taken")) {
+        s->taken = rest.len ? arena_copy(s->arena, rest) : SPAN_NONE;
         return true;
     }
     if (span_is(verb, "from_others"))
@@ -367,6 +409,7 @@ const char *scenario_play(struct scenario *s, struct span line)
     event.at_ms = s->now_ms;
     event.event_id.bytes[15] = (uint8_t)++s->incoming;
     show_rows(s, &event);
+    show_locks(s, &event);
     saga_step(s->def, &s->state, &event, s->arena, &transition);
     saga_transition_print(trace, sizeof trace, s->def, &event, &s->state, &transition);
     if (!dry)

@@ -185,7 +185,7 @@ void world_daemon_new(struct world *world, unsigned at)
         .heartbeat_interval_ms = WORLD_HEARTBEAT_MS,
         .heartbeat_timeout_ms = WORLD_HEARTBEAT_TIMEOUT_MS,
         .idempotency_retention_ms = 86400000,
-        .thresholds = {300000, 300000},
+        .thresholds = {300000, 300000, 300000},
         .hooks = {daemon, on_rows, on_settled, on_take_up, on_changed},
     };
     assert_int_equal(engine_new(&options, &daemon->engine), ERR_OK);
@@ -397,6 +397,50 @@ const struct store_saga *world_saga(struct world *world, struct id id)
     return NULL;
 }
 
+static size_t count_locks(const struct store_lock_seen *locks, size_t count, struct id saga_id,
+                          struct span key)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < count; i++)
+        found += id_equal(locks[i].saga_id, saga_id) &&
+                 (span_is_none(key) || span_equal(locks[i].key, key));
+    return found;
+}
+
+/* The table of locks is what the sagas believe, or ahead of it by the key they wait for. */
+static const char *check_locks(const struct store_memory_view *view, const struct saga_state *saga)
+{
+    struct span wanted = saga_lock_wanted(saga);
+    size_t held = 0;
+    for (size_t i = 0; i < saga->locks_held; i++) {
+        if (saga->locks[i].released)
+            continue;
+        held++;
+        if (!count_locks(view->locks, view->lock_count, saga->id, saga->locks[i].key))
+            return "a saga goes on without a lock that it believes to have (I-8)";
+    }
+    size_t queued = count_locks(view->lock_queue, view->lock_queue_count, saga->id, SPAN_NONE);
+    size_t given =
+        span_is_none(wanted) ? 0 : count_locks(view->locks, view->lock_count, saga->id, wanted);
+    if (queued + given != !span_is_none(wanted))
+        return "a saga waits for a lock without a place in its queue, or the other way round";
+    return count_locks(view->locks, view->lock_count, saga->id, SPAN_NONE) == held + given
+               ? NULL
+               : "a saga has a lock that it does not know of (I-2)";
+}
+
+static const char *check_queues(const struct store_memory_view *view)
+{
+    for (size_t i = 0; i < view->lock_queue_count; i++) {
+        size_t held = 0;
+        for (size_t k = 0; k < view->lock_count; k++)
+            held += span_equal(view->locks[k].key, view->lock_queue[i].key);
+        if (held != 1)
+            return "a saga waits for a lock that nobody has (I-7)";
+    }
+    return NULL;
+}
+
 static const char *check_saga(struct world *world, const struct store_memory_view *view,
                               const struct store_saga *saga, struct arena *arena)
 {
@@ -430,14 +474,15 @@ static const char *check_saga(struct world *world, const struct store_memory_vie
     int64_t due_ms = saga_wake_ms(def, &stored);
     if (due_ms != 0 && (saga->wake_ms == 0 || saga->wake_ms > due_ms))
         return "a wake-up that would come too late (S-38)";
-    return saga_state_check(def, &stored);
+    const char *wrong = check_locks(view, &stored);
+    return wrong ? wrong : saga_state_check(def, &stored);
 }
 
 const char *world_check(struct world *world)
 {
     struct store_memory_view view = world_view(world);
     struct arena arena;
-    const char *wrong = NULL;
+    const char *wrong = check_queues(&view);
     arena_init(&arena);
     for (size_t i = 0; i < view.saga_count && wrong == NULL; i++) {
         arena_reset(&arena);

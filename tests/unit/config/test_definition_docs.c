@@ -24,6 +24,7 @@ static const struct {
     {"step", "\n## Steps\n"},
     {"retry", "\n## Tries\n"},
     {"defaults", "\n## Defaults\n"},
+    {"lock", "\n## Locks\n"},
     {"two_phase", "\n## Two phases\n"},
     {"participant", "\n## Participants of two phases\n"},
 };
@@ -40,6 +41,7 @@ static const struct {
     {"expr", "expression"},
     {"bool", "`true` or `false`"},
     {"json", "JSON"},
+    {"map lock", "lock"},
     {"map two_phase", "two_phase"},
     {"list participant", "list of participants"},
 };

@@ -289,9 +289,9 @@ static void what_does_not_follow_is_told_beside_it(void **state)
 {
     struct loaded *loaded = *state;
     assert_tells(loaded,
-                 "saga: s\nlock: {key: .input.id}\nsteps:\n  - do: a.b.c\n  - do: a.b.d\n"
+                 "saga: s\nredact: [.input.id]\nsteps:\n  - do: a.b.c\n  - do: a.b.d\n"
                  "    timout: 3s\n    data: .steps.nobody\n",
-                 "2:1 E102 \"lock\" is not supported yet by this version\n"
+                 "2:1 E102 \"redact\" is not supported yet by this version\n"
                  "4:5 E201 step \"c_b\" runs before the pivot and has neither \"undo\" nor "
                  "\"readonly: true\" | add \"undo: TYPE\"; or \"readonly: true\" if it has no "
                  "effect, or \"undo: none\" if the effect may stand\n"
@@ -357,6 +357,25 @@ static void names_and_labels_are_checked_where_they_stand(void **state)
                  "within groups\n");
 }
 
+static void a_lock_is_checked_where_it_stands(void **state)
+{
+    struct loaded *loaded = *state;
+    assert_tells(
+        loaded,
+        "saga: s\ninput: [{name: id, type: string}]\n"
+        "lock: {key: .input.di, on_conflict: maybe, timeout: 0s, keep: true}\n" STEPS,
+        "3:13 E130 .input.di - the saga declares no such input | did you mean "
+        ".input.id?\n"
+        "3:37 E105 unknown on_conflict \"maybe\" | write wait or reject\n"
+        "3:53 E105 \"timeout\" must be longer than nothing | leave it out for the default\n"
+        "3:57 E101 unknown key \"keep\" in lock\n");
+    assert_tells(loaded, "saga: s\nlock: {timeout: 3s}\n" STEPS, "2:7 E106 this lock has no key\n");
+    assert_tells(loaded, "saga: s\nlock: .input.id\n" STEPS,
+                 "2:7 E104 expected a mapping, got one value\n");
+    assert_tells(loaded, "saga: s\nlock: {key: .steps.c.id}\n" STEPS "    name: c\n",
+                 "2:13 E132 .steps.c - no step has run yet when the key is made\n");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, loaded_setup, loaded_teardown)
@@ -380,6 +399,7 @@ int main(void)
         TEST(what_is_missing_is_told),
         TEST(what_is_too_much_is_told),
         TEST(names_and_labels_are_checked_where_they_stand),
+        TEST(a_lock_is_checked_where_it_stands),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
