@@ -71,7 +71,7 @@ struct command {
 
 /* The tables, one a file. */
 extern const struct command saga_commands[], action_commands[], definition_commands[],
-    tool_commands[];
+    lock_commands[], tool_commands[];
 
 /* ---- the command line (options.c) ---- */
 

@@ -19,10 +19,8 @@ static const struct section {
     const char *title;
     const struct command *commands;
 } SECTIONS[] = {
-    {"start and look", saga_commands},
-    {"repair", action_commands},
-    {"definitions", definition_commands},
-    {"tools", tool_commands},
+    {"start and look", saga_commands},    {"repair", action_commands}, {"locks", lock_commands},
+    {"definitions", definition_commands}, {"tools", tool_commands},
 };
 #define SECTION_COUNT (sizeof SECTIONS / sizeof SECTIONS[0])
 

@@ -153,7 +153,8 @@ static enum err build_engine(struct parts *parts)
             .heartbeat_timeout_ms = config->heartbeat.timeout_ms,
             .idempotency_retention_ms = config->idempotency_retention_ms,
             .thresholds = {config->attention.failing_after_ms,
-                           config->attention.no_consumer_after_ms},
+                           config->attention.no_consumer_after_ms,
+                           config->attention.lock_wait_after_ms},
             .hooks = {parts, on_rows, on_settled, on_take_up, on_changed},
         },
         &parts->engine);

@@ -22,6 +22,8 @@ struct audit {
     engine_audit_fn *found;
     void *ctx;
     struct engine_audit *out;
+    const struct store_lock_seen *locks; /* of the chunk's sagas */
+    size_t lock_count;
     struct arena chunk; /* what was read */
     struct arena fold;  /* of one saga */
 };
@@ -115,6 +117,36 @@ static void compare_columns(struct audit *audit, const struct store_saga *saga,
                arena_printf(&audit->fold, "its column %s is not what its journal gives", differs));
 }
 
+static bool has_lock(const struct audit *audit, struct id saga_id, struct span key)
+{
+    for (size_t i = 0; i < audit->lock_count; i++) {
+        if (id_equal(audit->locks[i].saga_id, saga_id) && span_equal(audit->locks[i].key, key))
+            return true;
+    }
+    return false;
+}
+
+/* The locks were read after the state: what differs counts if the saga still stands there. */
+static bool stands_still(struct audit *audit, const struct store_saga *saga)
+{
+    struct store_saga now;
+    return store_read_saga(audit->reader, saga->id, &audit->fold, &now) == ERR_OK &&
+           now.number == saga->number;
+}
+
+/* What it goes on by another saga may have: then a key has two holders (I-8). */
+static void check_locks(struct audit *audit, const struct store_saga *saga,
+                        const struct saga_state *folded)
+{
+    for (size_t i = 0; i < folded->locks_held; i++) {
+        const struct saga_lock *lock = &folded->locks[i];
+        if (!lock->released && !has_lock(audit, saga->id, lock->key) && stands_still(audit, saga))
+            report(audit, SPAN_LIT("I-8"), saga->id,
+                   arena_printf(&audit->fold, "it goes on without the lock \"%.*s\"",
+                                SPAN_ARG(lock->key)));
+    }
+}
+
 static void check_saga(struct audit *audit, const struct store_saga *saga,
                        const struct store_entry *entries, size_t count)
 {
@@ -139,6 +171,7 @@ static void check_saga(struct audit *audit, const struct store_saga *saga,
     }
     compare_state(audit, def, saga, &state);
     compare_columns(audit, saga, &state);
+    check_locks(audit, saga, &state);
 }
 
 /* Entries come by saga id and number, as the sagas do by id. */
@@ -170,6 +203,11 @@ static enum err audit_chunk(struct audit *audit, struct id *after, size_t *count
     for (size_t i = 0; i < *count; i++)
         ids[i] = sagas[i].id;
     err = store_audit_journals(audit->reader, ids, *count, &audit->chunk, &entries, &entry_count);
+    struct store_lock_seen *locks = NULL;
+    if (!err)
+        err = store_audit_locks(audit->reader, ids, *count, &audit->chunk, &locks,
+                                &audit->lock_count);
+    audit->locks = locks;
     if (err)
         return err;
     check_chunk(audit, sagas, *count, entries, entry_count);

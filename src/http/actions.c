@@ -30,7 +30,8 @@ static struct span print_answer(struct request *request, const struct engine_res
 
 static uint32_t status_of(const struct request *request, enum saga_verdict verdict)
 {
-    bool at_once = request->action == SAGA_ACTION_PAUSE || request->action == SAGA_ACTION_CLOSE;
+    bool at_once = request->action == SAGA_ACTION_PAUSE || request->action == SAGA_ACTION_CLOSE ||
+                   request->action == SAGA_ACTION_RELEASE;
     return verdict == SAGA_DUPLICATE || at_once || request->dry_run ? 200 : 202;
 }
 
@@ -54,7 +55,9 @@ static void refused(struct request *request, const struct engine_result *result)
 
 static void answer(struct request *request, const struct engine_result *result)
 {
-    if (result->err == ERR_NOT_FOUND) {
+    if (result->err == ERR_NOT_FOUND && request->action == SAGA_ACTION_RELEASE) {
+        respond_simple(request, "action-not-allowed", "nobody holds this lock");
+    } else if (result->err == ERR_NOT_FOUND) {
         respond_simple(request, "saga-not-found", "no saga has this id");
     } else if (result->err == ERR_REFUSED) {
         respond_definition_missing(request);
@@ -152,39 +155,67 @@ static struct hash fingerprint(struct request *request, const json_t *body)
     return hash_of_two(head, json_write_sorted(body, &request->arena));
 }
 
-static void act(struct request *request, struct span action, struct span step)
+static void submit(struct request *request, const struct asking *asking, struct saga_event *event,
+                   struct engine_submission *ask)
 {
-    struct asking asking;
-    struct id saga_id;
-    if (!saga_action_from(action, &request->action)) {
-        respond_simple(request, "not-found",
-                       arena_printf(&request->arena, "no action \"%.*s\"", SPAN_ARG(action)).ptr);
-        return;
-    }
-    struct engine_submission ask = {.answer = answer_for_key, .done = on_done, .ctx = request};
-    if (!read_asking(request, &asking) || !request_key(request, &ask.request_key) ||
-        !request_if_match(request, &ask.expected_number) || !find_saga_id(request, &saga_id))
-        return;
     request->dry_run = request_flag(request, "dryRun");
-    struct saga_event event = {.type = SAGA_EVENT_OPERATOR, .saga_id = saga_id};
-    event.actor = request_actor(request);
-    event.reason = asking.reason;
-    event.operator_.action = request->action;
-    event.operator_.step = step;
-    event.operator_.data = asking.data;
-    event.operator_.code = asking.code;
-    event.operator_.message = asking.message;
-    ask.event = &event;
-    ask.dry_run = request->dry_run;
-    ask.request_fingerprint = fingerprint(request, asking.body);
+    event->type = SAGA_EVENT_OPERATOR;
+    event->actor = request_actor(request);
+    event->reason = asking->reason;
+    event->operator_.action = request->action;
+    event->operator_.data = asking->data;
+    event->operator_.code = asking->code;
+    event->operator_.message = asking->message;
+    ask->event = event;
+    ask->answer = answer_for_key;
+    ask->done = on_done;
+    ask->ctx = request;
+    ask->dry_run = request->dry_run;
+    ask->request_fingerprint = fingerprint(request, asking->body);
     if (request->dry_run)
-        ask.request_key = SPAN_NONE;
+        ask->request_key = SPAN_NONE;
     request_suspend(request, nothing_more);
-    enum err err = engine_submit(request->server->options.engine, &ask);
+    enum err err = engine_submit(request->server->options.engine, ask);
     if (err == ERR_OK)
         return;
     respond_error(request, err);
     request_resume(request);
+}
+
+static void act(struct request *request, struct span action, struct span step)
+{
+    struct asking asking;
+    struct saga_event event = {.operator_.step = step};
+    struct engine_submission ask = {0};
+    if (!saga_action_from(action, &request->action) || request->action == SAGA_ACTION_RELEASE) {
+        respond_simple(request, "not-found",
+                       arena_printf(&request->arena, "no action \"%.*s\"", SPAN_ARG(action)).ptr);
+        return;
+    }
+    if (read_asking(request, &asking) && request_key(request, &ask.request_key) &&
+        request_if_match(request, &ask.expected_number) && find_saga_id(request, &event.saga_id))
+        submit(request, &asking, &event, &ask);
+}
+
+/* Of whoever holds it now. If nobody does, the engine still knows what the Idempotency-Key stands
+   for. */
+void handle_lock_release(struct request *request)
+{
+    struct asking asking;
+    struct store_lock_row lock = {0};
+    struct saga_event event = {.operator_.key = request->arguments[0]};
+    struct engine_submission ask = {0};
+    request->action = SAGA_ACTION_RELEASE;
+    if (!read_asking(request, &asking) || !request_key(request, &ask.request_key))
+        return;
+    enum err err = store_read_lock(request->server->options.reader, request->arguments[0],
+                                   &request->arena, &lock);
+    if (err && err != ERR_NOT_FOUND) {
+        respond_error(request, err);
+        return;
+    }
+    event.saga_id = lock.holder.id;
+    submit(request, &asking, &event, &ask);
 }
 
 void handle_saga_action(struct request *request)

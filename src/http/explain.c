@@ -13,6 +13,8 @@ struct explaining {
     int16_t step;
     enum saga_phase phase;
     struct span similar; /* a number, or NONE */
+    struct store_lock_row lock;
+    uint64_t lock_place; /* in its queue; 0: it has the lock, or waits for none */
 };
 
 static struct span duration(struct explaining *e, int64_t ms)
@@ -127,6 +129,24 @@ static struct span of_ended(struct explaining *e)
                         state->cause_code.len ? ")" : "");
 }
 
+/* Its holder is somebody that a person can look at. */
+static struct span of_lock(struct explaining *e)
+{
+    struct arena *arena = &e->request->arena;
+    struct span key = saga_lock_wanted(e->seen.state);
+    char id[ID_TEXT_SIZE];
+    if (e->lock_place == 0)
+        return arena_printf(arena, "The lock \"%.*s\" is its own now; it goes on at once.",
+                            SPAN_ARG(key));
+    return arena_printf(
+        arena,
+        "Waits %.*s for the lock \"%.*s\", number %llu of %llu. %.*s %s has held it for %.*s.",
+        SPAN_ARG(duration(e, e->now_ms - e->seen.state->lock_since_ms)), SPAN_ARG(key),
+        (unsigned long long)e->lock_place, (unsigned long long)e->lock.waiting,
+        SPAN_ARG(e->lock.holder.definition), id_format(e->lock.holder.id, id).ptr,
+        SPAN_ARG(duration(e, e->now_ms - e->lock.since_ms)));
+}
+
 static struct span summary(struct explaining *e)
 {
     const struct saga_state *state = e->seen.state;
@@ -134,6 +154,8 @@ static struct span summary(struct explaining *e)
         return of_ended(e);
     if (saga_attention_blocking(e->need.reason))
         return of_blocked(e);
+    if (state->lock_since_ms)
+        return of_lock(e);
     if (state->status == SAGA_STATUS_PENDING)
         return arena_printf(&e->request->arena, "Will start in %.*s.",
                             SPAN_ARG(duration(e, saga_wake_ms(e->seen.def, state) - e->now_ms)));
@@ -144,8 +166,27 @@ static struct span summary(struct explaining *e)
 
 /* ---- members ---- */
 
+static void print_lock(struct explaining *e, struct text *out)
+{
+    text_json_key(out, "waitingFor");
+    text_json_open(out, '{');
+    print_text(out, "kind", SPAN_LIT("lock"));
+    print_text(out, "key", saga_lock_wanted(e->seen.state));
+    print_time(out, "since", e->seen.state->lock_since_ms);
+    if (e->lock_place) {
+        text_json_key(out, "place");
+        text_json_int(out, (int64_t)e->lock_place);
+        print_holder(out, &e->lock);
+    }
+    text_json_close(out, '}');
+}
+
 static void print_waiting(struct explaining *e, struct text *out)
 {
+    if (e->seen.state->lock_since_ms) {
+        print_lock(e, out);
+        return;
+    }
     if (e->step <= SAGA_STEP_ROOT || saga_status_terminal(e->seen.state->status))
         return;
     const struct saga_operation *op = operation(e);
@@ -219,6 +260,7 @@ static bool count_similar(struct explaining *e, const struct saga_thresholds *li
         .now_ms = e->now_ms,
         .failing_after_ms = limits->failing_after_ms,
         .no_consumer_after_ms = limits->no_consumer_after_ms,
+        .lock_wait_after_ms = limits->lock_wait_after_ms,
     };
     enum err err = store_count(e->request->server->options.reader, &query, NULL, 0,
                                &e->request->arena, &rows, &count);
@@ -287,6 +329,25 @@ static void explain_row(struct request *request, const struct store_saga *row)
     respond_json(request, 200, text_span(&out));
 }
 
+/* Who holds what it waits for; both may have changed since the state was read. */
+static bool read_lock(struct explaining *e)
+{
+    struct store_reader *reader = e->request->server->options.reader;
+    struct span key = saga_lock_wanted(e->seen.state);
+    if (span_is_none(key))
+        return true;
+    enum err err = store_read_lock_place(reader, e->seen.state->id, key, &e->lock_place);
+    if (!err && e->lock_place)
+        err = store_read_lock(reader, key, &e->request->arena, &e->lock);
+    if (err == ERR_NOT_FOUND) {
+        e->lock_place = 0;
+        err = ERR_OK;
+    }
+    if (err)
+        respond_error(e->request, err);
+    return err == ERR_OK;
+}
+
 void handle_explain(struct request *request)
 {
     struct explaining e = {.request = request,
@@ -298,7 +359,7 @@ void handle_explain(struct request *request)
         explain_row(request, &e.seen.row);
         return;
     }
-    if (!read_rows(&e))
+    if (!read_rows(&e) || !read_lock(&e))
         return;
     struct saga_thresholds limits = *engine_thresholds(request->server->options.engine);
     e.need = saga_attention_at(e.seen.def, e.seen.state, e.now_ms, &limits);

@@ -192,6 +192,10 @@ void print_text(struct text *out, const char *name, struct span value); /* NONE:
 void print_tree(struct request *request, struct text *out, const struct saga_definition *def,
                 const struct saga_state *state);
 
+/* ---- locks.c ---- */
+
+void print_holder(struct text *out, const struct store_lock_row *lock);
+
 /* ---- sagas_find.c ---- */
 
 /* The saga that argument 0 names (id, its beginning, or SAGA/KEY). False: answered. */
@@ -217,6 +221,8 @@ void handle_journal(struct request *request);
 void handle_saga_action(struct request *request);
 void handle_step_action(struct request *request);
 void handle_events(struct request *request);
+void handle_locks(struct request *request);
+void handle_lock_release(struct request *request);
 void handle_definitions(struct request *request);
 void handle_definition(struct request *request);
 void handle_versions(struct request *request);

@@ -33,6 +33,8 @@ static const struct route {
     {"POST", "v1/sagas/{id}", "*", handle_saga_action, false},
     {"POST", "v1/sagas/{id}/steps/*", "*", handle_step_action, false},
     {"POST", "v1/events", "", handle_events, false},
+    {"GET", "v1/locks", "", handle_locks, false},
+    {"POST", "v1/locks/*", "release", handle_lock_release, false},
     {"GET", "v1/definitions", "", handle_definitions, false},
     {"POST", "v1/definitions", "validate", handle_validate, false},
     {"GET", "v1/definitions/*", "", handle_definition, false},

@@ -113,6 +113,12 @@ void print_row_attention(struct request *request, struct text *out, const struct
             step = SPAN_NONE;
             since_ms = row->overdue_since_ms;
         }
+        if (row->lock_since_ms && now_ms - row->lock_since_ms >= limits.lock_wait_after_ms &&
+            (span_is_none(reason) || row->lock_since_ms < since_ms)) {
+            reason = SPAN_LIT("lock_wait");
+            step = SPAN_NONE;
+            since_ms = row->lock_since_ms;
+        }
     }
     put_attention(out, reason, step, since_ms);
 }
@@ -371,6 +377,7 @@ void print_effects(struct text *out, const struct saga_definition *def,
         }
         if (!id_is_none(effect->event_id))
             print_id(out, "eventId", effect->event_id);
+        print_text(out, "key", effect->key);
         if (effect->type == SAGA_EFFECT_END)
             print_text(out, "status", span_of(saga_status_name(effect->status)));
         text_json_close(out, '}');

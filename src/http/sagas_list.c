@@ -309,6 +309,7 @@ static bool read_query(struct request *request, const char *const *parameters, s
         .now_ms = clock_now_ms(request->server->options.clock),
         .failing_after_ms = limits.failing_after_ms,
         .no_consumer_after_ms = limits.no_consumer_after_ms,
+        .lock_wait_after_ms = limits.lock_wait_after_ms,
     };
     text_init(&l->next, &request->arena);
     MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, each_argument, l);

@@ -116,8 +116,8 @@ static void refresh_gauges(struct request *request)
         return;
     server->gauges_ms = now_ms;
     if (store_read_gauges(server->options.reader, now_ms, limits.failing_after_ms,
-                          limits.no_consumer_after_ms, &request->arena, &rows, &count, &pending,
-                          &oldest_ms, &letters) != ERR_OK)
+                          limits.no_consumer_after_ms, limits.lock_wait_after_ms, &request->arena,
+                          &rows, &count, &pending, &oldest_ms, &letters) != ERR_OK)
         return;
     set_gauges(rows, count);
     metric_set(metric_series(METRIC_OUTBOX_PENDING, NULL), (double)pending);

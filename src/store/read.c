@@ -138,6 +138,7 @@ void read_saga(const PGresult *result, int row, struct arena *arena, struct stor
     TEXT_COLUMN(unanswered_step);
     out->no_consumer = pg_get_bool(result, row, column++);
     TIME_COLUMN(overdue_since_ms);
+    TIME_COLUMN(lock_since_ms);
     out->done = (uint32_t)pg_get_int(result, row, column++);
     out->total = (uint32_t)pg_get_int(result, row, column++);
     TEXT_COLUMN(state);

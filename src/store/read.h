@@ -68,7 +68,7 @@ struct store_list_query {
     struct id after_id;
     int64_t after_updated_ms;
     int64_t now_ms; /* for the thresholds */
-    int64_t failing_after_ms, no_consumer_after_ms;
+    int64_t failing_after_ms, no_consumer_after_ms, lock_wait_after_ms;
 };
 /* Sagas without their state. */
 MUST_CHECK enum err store_list(struct store_reader *reader, const struct store_list_query *query,
@@ -127,9 +127,10 @@ struct store_gauge_row {
 };
 MUST_CHECK enum err store_read_gauges(struct store_reader *reader, int64_t now_ms,
                                       int64_t failing_after_ms, int64_t no_consumer_after_ms,
-                                      struct arena *arena, struct store_gauge_row **out,
-                                      size_t *out_count, uint64_t *outbox_pending,
-                                      int64_t *outbox_oldest_ms, uint64_t *dead_letters);
+                                      int64_t lock_wait_after_ms, struct arena *arena,
+                                      struct store_gauge_row **out, size_t *out_count,
+                                      uint64_t *outbox_pending, int64_t *outbox_oldest_ms,
+                                      uint64_t *dead_letters);
 
 struct store_daemon_row {
     struct id id;
@@ -138,6 +139,29 @@ struct store_daemon_row {
 };
 MUST_CHECK enum err store_read_daemons(struct store_reader *reader, struct arena *arena,
                                        struct store_daemon_row **out, size_t *out_count);
+
+/* Held locks by key, from behind `after` (NONE: from the first), at most `limit`. */
+#define STORE_LOCK_QUEUE_SHOWN 5
+struct store_lock_row {
+    struct span key;
+    struct {
+        struct id id;
+        struct span definition, key; /* NONE: no such saga, or without a key */
+    } holder;
+    int64_t since_ms;
+    uint64_t waiting;
+    struct id queue[STORE_LOCK_QUEUE_SHOWN]; /* the next of those */
+    size_t queue_count;
+};
+MUST_CHECK enum err store_read_locks(struct store_reader *reader, struct span after, size_t limit,
+                                     struct arena *arena, struct store_lock_row **out,
+                                     size_t *out_count);
+/* ERR_NOT_FOUND: nobody holds it. */
+MUST_CHECK enum err store_read_lock(struct store_reader *reader, struct span key,
+                                    struct arena *arena, struct store_lock_row *out);
+/* Its place in the queue, from 1; 0: it does not wait for this lock. */
+MUST_CHECK enum err store_read_lock_place(struct store_reader *reader, struct id saga_id,
+                                          struct span key, uint64_t *place);
 
 /* ---- audit: the invariants that SQL can show (I-2, I-3, I-6, I-7, I-8), each one query ---- */
 struct store_finding {
@@ -157,5 +181,10 @@ MUST_CHECK enum err store_audit_sagas(struct store_reader *reader, struct id aft
 MUST_CHECK enum err store_audit_journals(struct store_reader *reader, const struct id *ids,
                                          size_t count, struct arena *arena,
                                          struct store_entry **out, size_t *out_count);
+
+/* The locks that these sagas hold. */
+MUST_CHECK enum err store_audit_locks(struct store_reader *reader, const struct id *ids,
+                                      size_t count, struct arena *arena,
+                                      struct store_lock_seen **out, size_t *out_count);
 
 #endif

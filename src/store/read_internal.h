@@ -25,7 +25,7 @@ MUST_CHECK enum err read_run(struct store_reader *reader, const char *sql,
     "id, number, definition, version, status, key, flow_id, step, error_code, labels, committed, " \
     "paused, wake_at, started_at, updated_at, ended_at, attention, attention_step, "               \
     "attention_since, failing_since, failing_step, failing_undo, unanswered_since, "               \
-    "unanswered_step, no_consumer, overdue_since, done, total"
+    "unanswered_step, no_consumer, overdue_since, lock_since, done, total"
 void read_saga(const PGresult *result, int row, struct arena *arena, struct store_saga *out);
 MUST_CHECK enum err read_sagas(struct store_reader *reader, const char *sql,
                                const struct pg_params *params, struct arena *arena,
@@ -34,8 +34,8 @@ MUST_CHECK enum err read_sagas(struct store_reader *reader, const char *sql,
 /* " WHERE ..." of a query; its values go to params. */
 void read_where(const struct store_list_query *query, struct pg_params *params, struct text *sql);
 /* The attention as of now as an SQL expression over sagas: the words of saga_attention_at(). Times
-   are parameters: `now`, the two thresholds in ms. */
+   are parameters: `now`, the three thresholds in ms. */
 void read_attention(int64_t now_ms, int64_t failing_after_ms, int64_t no_consumer_after_ms,
-                    struct pg_params *params, struct text *sql);
+                    int64_t lock_wait_after_ms, struct pg_params *params, struct text *sql);
 
 #endif

@@ -19,11 +19,12 @@ static int time_param(struct pg_params *params, int64_t at_ms)
 /* A blocking reason is stored, but for the one that another table shows; of the telling ones the
  * oldest counts, as saga_attention_at() has it. */
 void read_attention(int64_t now_ms, int64_t failing_after_ms, int64_t no_consumer_after_ms,
-                    struct pg_params *params, struct text *sql)
+                    int64_t lock_wait_after_ms, struct pg_params *params, struct text *sql)
 {
     int now = time_param(params, now_ms);
     int failing = time_param(params, now_ms - failing_after_ms);
     int unanswered = time_param(params, now_ms - no_consumer_after_ms);
+    int locked = time_param(params, now_ms - lock_wait_after_ms);
     text_printf(
         sql,
         "CASE WHEN ended_at IS NULL AND NOT EXISTS (SELECT FROM definitions d WHERE "
@@ -32,9 +33,10 @@ void read_attention(int64_t now_ms, int64_t failing_after_ms, int64_t no_consume
         "(1, CASE WHEN failing_undo THEN 'undo_failing' ELSE 'step_failing' END, "
         "CASE WHEN failing_since <= $%d THEN failing_since END), "
         "(2, 'no_consumer', CASE WHEN no_consumer OR unanswered_since <= $%d THEN unanswered_since "
-        "END), (3, 'overdue', CASE WHEN overdue_since <= $%d THEN overdue_since END)) "
+        "END), (3, 'overdue', CASE WHEN overdue_since <= $%d THEN overdue_since END), "
+        "(4, 'lock_wait', CASE WHEN lock_since <= $%d THEN lock_since END)) "
         "AS t (rank, reason, since) WHERE since IS NOT NULL ORDER BY since, rank LIMIT 1) END) END",
-        failing, unanswered, now);
+        failing, unanswered, now, locked);
 }
 
 /* ---- filters ---- */
@@ -69,7 +71,8 @@ static void attention_filter(struct where *w, const struct store_filter *filter)
                span_is(filter->values[0], "true");
     const struct store_list_query *q = w->query;
     text_raw(w->sql, any ? SPAN_LIT("(") : SPAN_LIT("coalesce("));
-    read_attention(q->now_ms, q->failing_after_ms, q->no_consumer_after_ms, w->params, w->sql);
+    read_attention(q->now_ms, q->failing_after_ms, q->no_consumer_after_ms, q->lock_wait_after_ms,
+                   w->params, w->sql);
     if (any)
         text_raw(w->sql, SPAN_LIT(" IS NOT NULL)"));
     else
@@ -211,8 +214,8 @@ static void put_group(const struct store_list_query *query, enum store_group gro
         [STORE_GROUP_ERROR_CODE] = "error_code",
     };
     if (group == STORE_GROUP_ATTENTION)
-        read_attention(query->now_ms, query->failing_after_ms, query->no_consumer_after_ms, params,
-                       sql);
+        read_attention(query->now_ms, query->failing_after_ms, query->no_consumer_after_ms,
+                       query->lock_wait_after_ms, params, sql);
     else
         text_raw(sql, span_of(COLUMNS[group]));
 }

@@ -80,8 +80,8 @@ static enum err read_outbox(struct store_reader *reader, struct arena *arena, ui
 }
 
 enum err store_read_gauges(struct store_reader *reader, int64_t now_ms, int64_t failing_after_ms,
-                           int64_t no_consumer_after_ms, struct arena *arena,
-                           struct store_gauge_row **out, size_t *out_count,
+                           int64_t no_consumer_after_ms, int64_t lock_wait_after_ms,
+                           struct arena *arena, struct store_gauge_row **out, size_t *out_count,
                            uint64_t *outbox_pending, int64_t *outbox_oldest_ms,
                            uint64_t *dead_letters)
 {
@@ -91,7 +91,8 @@ enum err store_read_gauges(struct store_reader *reader, int64_t now_ms, int64_t 
     pg_params_init(&params, arena);
     text_init(&sql, arena);
     text_raw(&sql, SPAN_LIT("SELECT definition, status, "));
-    read_attention(now_ms, failing_after_ms, no_consumer_after_ms, &params, &sql);
+    read_attention(now_ms, failing_after_ms, no_consumer_after_ms, lock_wait_after_ms, &params,
+                   &sql);
     text_raw(&sql, SPAN_LIT(", count(*), min(started_at) FROM sagas WHERE ended_at IS NULL "
                             "GROUP BY 1, 2, 3"));
     text_char(&sql, '\0');
@@ -153,6 +154,10 @@ static const char FINDINGS[] =
     "UNION ALL SELECT 'I-2', s.id, 'it ended and has the command ' || o.event_id || ' in the "
     "outbox' "
     "FROM outbox o JOIN sagas s ON s.id = o.saga_id WHERE s.ended_at IS NOT NULL "
+    "UNION ALL SELECT 'I-2', s.id, 'it ended and holds the lock \"' || l.key || '\"' "
+    "FROM locks l JOIN sagas s ON s.id = l.saga_id WHERE s.ended_at IS NOT NULL "
+    "UNION ALL SELECT 'I-2', s.id, 'it ended and waits for the lock \"' || q.key || '\"' "
+    "FROM lock_queue q JOIN sagas s ON s.id = q.saga_id WHERE s.ended_at IS NOT NULL "
     "UNION ALL SELECT 'I-6', o.saga_id, 'the command ' || o.event_id || ' belongs to no saga' "
     "FROM outbox o WHERE NOT EXISTS (SELECT FROM sagas s WHERE s.id = o.saga_id) "
     "UNION ALL SELECT 'I-6', o.saga_id, 'no journal entry sent the command ' || o.event_id "
@@ -160,7 +165,11 @@ static const char FINDINGS[] =
     "(SELECT FROM journal j WHERE j.saga_id = o.saga_id AND strpos(j.entry, o.event_id::text) > 0) "
     "UNION ALL SELECT 'I-7', s.id, 'it waits for nothing' FROM sagas s WHERE s.ended_at IS NULL "
     "AND s.wake_at IS NULL AND NOT s.paused AND s.attention IS NULL AND NOT EXISTS "
-    "(SELECT FROM outbox o WHERE o.saga_id = s.id) "
+    "(SELECT FROM outbox o WHERE o.saga_id = s.id) AND NOT EXISTS (SELECT FROM lock_queue q "
+    "JOIN locks l ON l.key = q.key WHERE q.saga_id = s.id AND l.saga_id IS NOT NULL) "
+    "UNION ALL SELECT 'I-7', q.saga_id, 'nobody holds the lock \"' || q.key || '\" that it waits "
+    "for' FROM lock_queue q WHERE NOT EXISTS (SELECT FROM locks l WHERE l.key = q.key "
+    "AND l.saga_id IS NOT NULL) "
     "UNION ALL SELECT 'I-7', s.id, 'its wake-up is overdue by more than a minute' FROM sagas s "
     "WHERE s.wake_at < clock_timestamp() - interval '1 min' - $1::int8 * interval '1 ms' AND "
     "EXISTS "
@@ -170,6 +179,9 @@ static const char FINDINGS[] =
     "was' "
     "FROM outbox o WHERE o.owner IS NOT NULL AND NOT EXISTS (SELECT FROM daemons d "
     "WHERE d.id = o.owner) "
+    "UNION ALL SELECT 'I-8', l.saga_id, 'the lock \"' || l.key || '\" is held by no saga' "
+    "FROM locks l WHERE l.saga_id IS NOT NULL AND NOT EXISTS (SELECT FROM sagas s "
+    "WHERE s.id = l.saga_id) "
     "UNION ALL SELECT 'I-8', k.saga_id, 'the business key \"' || k.key || '\" is taken by a saga "
     "that "
     "does not live' FROM starts k WHERE k.kind = 1 AND NOT EXISTS (SELECT FROM sagas s "

@@ -119,6 +119,7 @@ static struct store_list_query query_of(const struct store_filter *filters, size
         .now_ms = now_ms,
         .failing_after_ms = 5 * MINUTE_MS,
         .no_consumer_after_ms = 5 * MINUTE_MS,
+        .lock_wait_after_ms = 5 * MINUTE_MS,
     };
 }
 
@@ -244,6 +245,16 @@ static void attention_is_as_of_now_by_the_thresholds(void **state)
     assert_string_equal(with(STORE_FILTER_ATTENTION, "no_consumer"), "5");
     now_ms -= 6 * MINUTE_MS;
     assert_string_equal(with(STORE_FILTER_ATTENTION, "true"), "3");
+}
+
+static void who_waits_long_for_a_lock_has_attention(void **state)
+{
+    (void)state;
+    cluster_sql(subject_url(), "UPDATE sagas SET lock_since = now() - interval '10 min' "
+                               "WHERE key = 'key-0'");
+    assert_string_equal(with(STORE_FILTER_ATTENTION, "lock_wait"), "0");
+    now_ms -= 6 * MINUTE_MS;
+    assert_string_equal(with(STORE_FILTER_ATTENTION, "lock_wait"), "");
 }
 
 static const char *by_time(enum store_filter_name name, int64_t at_ms)
@@ -554,6 +565,43 @@ static void the_audit_finds_a_saga_that_waits_for_nothing(void **state)
     assert_string_equal(findings(), "I-7");
 }
 
+/* I-7. */
+static void a_place_in_the_queue_of_a_held_lock_is_something_to_wait_for(void **state)
+{
+    (void)state;
+    cluster_sql(subject_url(), "UPDATE sagas SET wake_at = NULL, lock_since = now() "
+                               "WHERE status = 'compensating'");
+    assert_string_equal(findings(), "I-7");
+    cluster_sql(subject_url(), "INSERT INTO lock_queue SELECT 'k', id, now() FROM sagas "
+                               "WHERE status = 'compensating'");
+    assert_string_equal(findings(), "I-7 I-7");
+    cluster_sql(subject_url(), "INSERT INTO locks SELECT 'k', id, now() FROM sagas "
+                               "WHERE key = 'key-0'");
+    assert_string_equal(findings(), "");
+}
+
+/* I-2. */
+static void the_audit_finds_locks_of_a_saga_that_ended(void **state)
+{
+    (void)state;
+    cluster_sql(subject_url(), "INSERT INTO locks SELECT 'k', id, now() FROM sagas "
+                               "WHERE status = 'completed'");
+    assert_string_equal(findings(), "I-2");
+    cluster_sql(subject_url(), "UPDATE locks SET saga_id = (SELECT id FROM sagas WHERE key = "
+                               "'key-0')");
+    cluster_sql(subject_url(), "INSERT INTO lock_queue SELECT 'k', id, now() FROM sagas "
+                               "WHERE status = 'completed'");
+    assert_string_equal(findings(), "I-2");
+}
+
+/* I-8. */
+static void the_audit_finds_a_lock_that_no_saga_holds(void **state)
+{
+    (void)state;
+    cluster_sql(subject_url(), "INSERT INTO locks VALUES ('k', gen_random_uuid(), now())");
+    assert_string_equal(findings(), "I-8");
+}
+
 static void the_audit_finds_a_wake_up_long_overdue_while_a_daemon_lives(void **state)
 {
     (void)state;
@@ -644,8 +692,8 @@ static void gauges_count_the_living_by_saga_status_and_attention(void **state)
     struct store_row row = subject_row(sagas[0].id, ID_NONE);
     struct store_batch batch = {.rows = &row, .row_count = 1};
     assert_int_equal(store_commit(session, &batch), ERR_OK);
-    assert_int_equal(store_read_gauges(reader, now_ms, 5 * MINUTE_MS, 5 * MINUTE_MS, &arena, &rows,
-                                       &count, &pending, &oldest_ms, &letters),
+    assert_int_equal(store_read_gauges(reader, now_ms, 5 * MINUTE_MS, 5 * MINUTE_MS, 5 * MINUTE_MS,
+                                       &arena, &rows, &count, &pending, &oldest_ms, &letters),
                      ERR_OK);
     for (size_t i = 0; i < count; i++) {
         assert_false(span_is(rows[i].status, "completed"));
@@ -681,6 +729,10 @@ int main(void)
         CASE(attention_is_as_of_now_by_the_thresholds),
         CASE(of_two_reasons_as_old_the_failing_one_is_told),
         CASE(a_saga_whose_version_is_gone_needs_attention_for_that),
+        CASE(who_waits_long_for_a_lock_has_attention),
+        CASE(a_place_in_the_queue_of_a_held_lock_is_something_to_wait_for),
+        CASE(the_audit_finds_locks_of_a_saga_that_ended),
+        CASE(the_audit_finds_a_lock_that_no_saga_holds),
         CASE(times_are_from_and_before),
         CASE(text_finds_keys_flows_and_the_beginning_of_an_id),
         CASE(values_are_or_and_filters_are_and),
