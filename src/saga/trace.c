@@ -122,7 +122,9 @@ static void put_effect(struct line *line, const struct saga_definition *def,
         break;
     case SAGA_EFFECT_LOCK_ASK:
     case SAGA_EFFECT_LOCK_GIVE_UP:
-        put(line, "%s %.*s", saga_effect_type_name(effect->type), SPAN_ARG(effect->key));
+        put(line, saga_effect_type_name(effect->type));
+        put(line, " ");
+        put_span(line, effect->key);
         break;
     case SAGA_EFFECT_SETTLE:
     case SAGA_EFFECT_WITHDRAW:
