@@ -44,37 +44,35 @@ const char *sim_fault_name(enum sim_fault fault)
     return FAULTS[fault];
 }
 
-/* Replies by outcome (1 to 5) stand behind the other events, operators' actions (1 to 10) last. */
-enum { KIND_START, KIND_TIMER, KIND_HANDED_OVER, KIND_ADOPTED, KIND_REPLIES };
-#define KIND_ACTIONS (KIND_REPLIES + SAGA_OUTCOME_IN_PROGRESS)
-
-unsigned sim_kind(const struct saga_event *event)
+enum sim_kind sim_kind(const struct saga_event *event)
 {
     switch (event->type) {
     case SAGA_EVENT_START:
-        return KIND_START;
+        return SIM_ON_START;
     case SAGA_EVENT_TIMER:
-        return KIND_TIMER;
+        return SIM_ON_TIMER;
     case SAGA_EVENT_HANDED_OVER:
-        return KIND_HANDED_OVER;
+        return SIM_ON_HANDED_OVER;
     case SAGA_EVENT_ADOPTED:
-        return KIND_ADOPTED;
+        return SIM_ON_ADOPTED;
     case SAGA_EVENT_REPLY:
-        return KIND_REPLIES + (unsigned)event->reply.outcome - SAGA_OUTCOME_OK;
+        return (enum sim_kind)(SIM_ON_OK + (int)event->reply.outcome - SAGA_OUTCOME_OK);
     case SAGA_EVENT_OPERATOR:
-        return KIND_ACTIONS + (unsigned)event->operator_.action - SAGA_ACTION_CANCEL;
+        return (enum sim_kind)(SIM_ON_CANCEL + (int)event->operator_.action - SAGA_ACTION_CANCEL);
     }
-    return SIM_KINDS - 1;
+    return SIM_ON_OTHER;
 }
 
-const char *sim_kind_name(unsigned kind)
+const char *sim_kind_name(enum sim_kind kind)
 {
     static const char *const EVENTS[] = {"start", "timer", "handed_over", "adopted"};
-    if (kind < KIND_REPLIES)
+    if (kind == SIM_ON_OTHER)
+        return "(another step)";
+    if (kind < SIM_ON_OK)
         return EVENTS[kind];
-    if (kind < KIND_ACTIONS)
-        return saga_outcome_name(SAGA_OUTCOME_OK + kind - KIND_REPLIES);
-    return saga_action_name(SAGA_ACTION_CANCEL + kind - KIND_ACTIONS);
+    if (kind < SIM_ON_CANCEL)
+        return saga_outcome_name((enum saga_outcome)(SAGA_OUTCOME_OK + (int)kind - SIM_ON_OK));
+    return saga_action_name((enum saga_action)(SAGA_ACTION_CANCEL + (int)kind - SIM_ON_CANCEL));
 }
 
 void sim_counts_add(struct sim_counts *to, const struct sim_counts *from)

@@ -291,8 +291,23 @@ static void check_deadline(struct sim_history *h, const struct saga_event *event
     sim_fault(h, SIM_DEADLINE);
 }
 
+/* A wake-up, and what a person does to the whole saga, may move several steps at once; else one
+   step is what the event is about. */
+static enum sim_kind kind_for(const struct saga_event *event, const struct saga_transition *t,
+                              int16_t step, const struct saga_step_state *was)
+{
+    bool person = event->type == SAGA_EVENT_OPERATOR && span_is_none(event->operator_.step);
+    bool stuck = was->status == SAGA_STEP_REJECTED || was->status == SAGA_STEP_IN_DOUBT ||
+                 was->status == SAGA_STEP_UNDO_PARKED;
+    bool open = saga_step_open(was->status) || was->status == SAGA_STEP_UNDO_SENT ||
+                was->status == SAGA_STEP_UNDO_BACKOFF;
+    bool direct =
+        step == t->step || (person && (open || stuck)) || (event->type == SAGA_EVENT_TIMER && open);
+    return direct ? sim_kind(event) : SIM_ON_OTHER;
+}
+
 static void check_step(struct sim_history *h, const struct saga_event *event,
-                       const struct saga_transition *t, int16_t step, unsigned kind)
+                       const struct saga_transition *t, int16_t step)
 {
     const struct saga_step_state *is = &t->next.steps[step];
     const struct saga_step_state *was = sim_was(h, &t->next, step);
@@ -304,6 +319,7 @@ static void check_step(struct sim_history *h, const struct saga_event *event,
     check_older(h, event, t, was, is, step);
     if (was->status == is->status)
         return;
+    enum sim_kind kind = kind_for(event, t, step, was);
     h->about_changed |= step == t->step;
     h->counts->cell[was->status][kind][is->status]++;
     const char *broken = sim_table_check(was->status, kind, is->status);
@@ -321,7 +337,6 @@ static void check_step(struct sim_history *h, const struct saga_event *event,
 void sim_check_transition(struct sim_history *h, const struct saga_event *event,
                           const struct saga_transition *t)
 {
-    unsigned kind = sim_kind(event);
     check_saga(h, &h->state, &t->next);
     check_due(h, event, &t->next);
     check_pivot(h, &h->state, &t->next);
@@ -330,7 +345,7 @@ void sim_check_transition(struct sim_history *h, const struct saga_event *event,
     check_parallel(h, &t->next);
     check_noted(h, &t->next);
     for (int16_t i = 1; i < (int16_t)t->next.step_count; i++)
-        check_step(h, event, t, i, kind);
+        check_step(h, event, t, i);
 }
 
 void sim_check_unapplied(struct sim_history *h, const struct saga_event *event,

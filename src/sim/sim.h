@@ -50,11 +50,33 @@ enum sim_fault {
 const char *sim_fault_name(enum sim_fault fault);
 
 /* What can happen to a step, for the transition table: the events, replies by outcome, operators
-   by action. */
-#define SIM_KINDS         19
+   by action; and what follows from what happened to another step. */
+enum sim_kind {
+    SIM_ON_START = 0,
+    SIM_ON_TIMER,
+    SIM_ON_HANDED_OVER,
+    SIM_ON_ADOPTED,
+    SIM_ON_OK, /* the order of enum saga_outcome */
+    SIM_ON_REJECTED,
+    SIM_ON_TRANSIENT,
+    SIM_ON_UNKNOWN,
+    SIM_ON_IN_PROGRESS,
+    SIM_ON_CANCEL, /* the order of enum saga_action */
+    SIM_ON_PAUSE,
+    SIM_ON_RESUME,
+    SIM_ON_RETRY,
+    SIM_ON_CLOSE,
+    SIM_ON_COMPLETE,
+    SIM_ON_FAIL,
+    SIM_ON_SKIP,
+    SIM_ON_UNDO_DONE,
+    SIM_ON_WAIVE,
+    SIM_ON_OTHER,
+    SIM_KINDS
+};
 #define SIM_STEP_STATUSES (SAGA_STEP_UNDO_WAIVED + 1)
-unsigned sim_kind(const struct saga_event *event);
-const char *sim_kind_name(unsigned kind);
+enum sim_kind sim_kind(const struct saga_event *event);
+const char *sim_kind_name(enum sim_kind kind);
 
 struct sim_counts {
     uint64_t histories, worlds, events, applied, faults_total, violations;
@@ -118,7 +140,8 @@ void sim_definition_release(struct sim_definition *definition);
 /* ---- sim/table.c: the transition table ---- */
 
 /* NULL, or the violation: the change of one step's status is in no cell of the table. */
-const char *sim_table_check(enum saga_step_status from, unsigned kind, enum saga_step_status to);
+const char *sim_table_check(enum saga_step_status from, enum sim_kind kind,
+                            enum saga_step_status to);
 /* The table as Markdown, as docs/transitions.md holds it. */
 struct span sim_table_print(struct arena *arena);
 /* What a full run must have met and has not: one sentence a line; empty: nothing. */

@@ -4,6 +4,7 @@
  *   sim [options] [saga files]
  *     --seconds N     how long (10)
  *     --seed N        one history, told line by line
+ *     --world N       one world
  *     --from N        the first seed (made of the time, so that no run repeats another)
  *     --cores N       how many processes
  *     --strict        what was not met fails the run, also a short one
@@ -27,20 +28,23 @@
 #include "base/mutant.h"
 #include "sim/history.h"
 #include "sim/pool.h"
+#include "sim/world.h"
 
 #ifdef SAGAD_MUTANTS
 unsigned mutant_on;
 #endif
 
-#define CORES_MAX        64
-#define PROGRESS_S       10
-#define STRICT_FROM_S    5
-#define HISTORIES_A_TURN 256
+#define CORES_MAX         64
+#define PROGRESS_S        10
+#define STRICT_FROM_S     5
+#define TURN_S            0.8 /* histories; then worlds for a fourth of it */
+#define WORLD_SHARE       0.25
+#define WORLD_DEFINITIONS 3
 
 struct run {
     unsigned seconds, cores;
     uint64_t from, seed;
-    bool one, strict, table, cells;
+    bool one, world, strict, table, cells;
     const char *ledger;
     struct sim_counts *counts; /* shared; one a core */
     struct sim_pool pool;
@@ -83,12 +87,37 @@ static void tell(struct run *run, uint64_t seed)
     fflush(stdout);
 }
 
+static bool play_world(uint64_t seed, struct sim_counts *counts)
+{
+    char violation[SIM_VIOLATION_BYTES];
+    const struct sim_definition *definitions[WORLD_DEFINITIONS];
+    struct sim_definition made[WORLD_DEFINITIONS];
+    for (size_t i = 0; i < WORLD_DEFINITIONS; i++) {
+        sim_generate(&made[i], sim_mix(seed) % 1000000 * WORLD_DEFINITIONS + i);
+        definitions[i] = &made[i];
+    }
+    struct sim_world_options options = {counts, definitions, WORLD_DEFINITIONS};
+    bool kept = sim_world_play(&options, seed, violation);
+    if (!kept)
+        printf("violation: %s\nin a world of seed: %llu (--world)\n", violation,
+               (unsigned long long)seed);
+    fflush(stdout);
+    for (size_t i = 0; i < WORLD_DEFINITIONS; i++) {
+        if (!kept)
+            printf("%.*s\n", SPAN_ARG(made[i].yaml));
+        sim_definition_release(&made[i]);
+    }
+    return kept;
+}
+
 static int play_one(struct run *run)
 {
     static struct sim_counts counts;
     struct sim_history_options options = {.counts = &counts, .trace = print_line};
     const struct sim_definition *definition = sim_pool_of(&run->pool, run->seed);
     struct sim_history *history = sim_history_new(&options);
+    if (run->world)
+        return play_world(run->seed, &counts) ? 0 : 1;
     printf("%.*s\n", SPAN_ARG(definition->yaml));
     if (sim_history_play(history, definition, run->seed)) {
         printf("          it ends as it should\n");
@@ -106,12 +135,17 @@ static int work(struct run *run, unsigned core)
     struct sim_history_options options = {.counts = &run->counts[core]};
     struct sim_history *history = sim_history_new(&options);
     double until_s = now_s() + run->seconds;
-    for (uint64_t seed = run->from + core; now_s() < until_s;) {
-        for (unsigned i = 0; i < HISTORIES_A_TURN; i++, seed += run->cores) {
+    uint64_t seed = run->from + core;
+    while (now_s() < until_s) {
+        for (double turn_s = now_s() + TURN_S; now_s() < turn_s; seed += run->cores) {
             if (sim_history_play(history, sim_pool_of(&run->pool, seed), seed))
                 continue;
             tell(run, seed);
             return 1;
+        }
+        for (double turn_s = now_s() + TURN_S * WORLD_SHARE; now_s() < turn_s; seed += run->cores) {
+            if (!play_world(seed, &run->counts[core]))
+                return 1;
         }
     }
     sim_history_free(history);
@@ -131,11 +165,12 @@ static struct sim_counts sum(const struct run *run)
 static void print_counts(const struct run *run, const char *prefix, double seconds)
 {
     struct sim_counts all = sum(run);
-    printf(
-        "%shistories=%llu events=%llu applied=%llu faults=%llu per_second=%.0f violations=%llu\n",
-        prefix, (unsigned long long)all.histories, (unsigned long long)all.events,
-        (unsigned long long)all.applied, (unsigned long long)all.faults_total,
-        (double)all.histories / seconds, (unsigned long long)all.violations);
+    printf("%shistories=%llu worlds=%llu events=%llu applied=%llu faults=%llu per_second=%.0f "
+           "violations=%llu\n",
+           prefix, (unsigned long long)all.histories, (unsigned long long)all.worlds,
+           (unsigned long long)all.events, (unsigned long long)all.applied,
+           (unsigned long long)all.faults_total, (double)all.histories / seconds,
+           (unsigned long long)all.violations);
     fflush(stdout);
 }
 
@@ -264,12 +299,11 @@ static void set_mutant(const char *number)
 
 static void read_options(struct run *run, int argc, char **argv)
 {
-    enum { SECONDS = 1, SEED, FROM, CORES, STRICT, TABLE, CELLS, MUTANT_, LEDGER };
+    enum { SECONDS = 1, SEED, FROM, CORES, STRICT, TABLE, CELLS, MUTANT_, LEDGER, WORLD };
     static const struct option OPTIONS[] = {
-        {"seconds", 1, NULL, SECONDS}, {"seed", 1, NULL, SEED},
-        {"from", 1, NULL, FROM},       {"cores", 1, NULL, CORES},
-        {"strict", 0, NULL, STRICT},   {"table", 0, NULL, TABLE},
-        {"cells", 0, NULL, CELLS},     {"mutant", 1, NULL, MUTANT_},
+        {"seconds", 1, NULL, SECONDS}, {"seed", 1, NULL, SEED},     {"from", 1, NULL, FROM},
+        {"cores", 1, NULL, CORES},     {"strict", 0, NULL, STRICT}, {"table", 0, NULL, TABLE},
+        {"world", 1, NULL, WORLD},     {"cells", 0, NULL, CELLS},   {"mutant", 1, NULL, MUTANT_},
         {"ledger", 1, NULL, LEDGER},   {NULL, 0, NULL, 0},
     };
     int option;
@@ -281,6 +315,10 @@ static void read_options(struct run *run, int argc, char **argv)
         case SEED:
             run->seed = strtoull(optarg, NULL, 10);
             run->one = true;
+            break;
+        case WORLD:
+            run->seed = strtoull(optarg, NULL, 10);
+            run->one = run->world = true;
             break;
         case FROM:
             run->from = strtoull(optarg, NULL, 10);
