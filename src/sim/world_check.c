@@ -138,6 +138,11 @@ static void check_all(struct world *world, bool end)
     store_memory_view(world->store, &world->arena, &view);
     for (size_t i = 0; i < view.saga_count; i++)
         check_saga(world, &view, &view.sagas[i], end);
+    for (size_t i = 0; i < view.dead_letter_count; i++) {
+        if (span_is(view.dead_letters[i].reason, "event_failed"))
+            world_violate(world, "S-3: an event could not be committed: %.*s",
+                          SPAN_ARG(view.dead_letters[i].detail));
+    }
     for (size_t i = 0; i < world->saga_count; i++)
         world->sagas[i].in_table = false;
     for (size_t i = 0; i < view.saga_count; i++) {

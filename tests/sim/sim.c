@@ -26,6 +26,7 @@
 
 #include "base/assert.h"
 #include "base/mutant.h"
+#include "observability/log.h"
 #include "sim/history.h"
 #include "sim/pool.h"
 #include "sim/world.h"
@@ -49,6 +50,13 @@ struct run {
     struct sim_counts *counts; /* shared; one a core */
     struct sim_pool pool;
 };
+
+/* What the service tells of the faults it meets is of no interest here. */
+static void no_log(void *ctx, struct span line)
+{
+    (void)ctx;
+    (void)line;
+}
 
 static double now_s(void)
 {
@@ -353,6 +361,7 @@ int main(int argc, char **argv)
     run.from = (uint64_t)time(NULL) * 1000000;
     run.cores = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     json_init();
+    log_set_sink(no_log, NULL);
     read_options(&run, argc, argv);
     if (run.cores < 1 || run.cores > CORES_MAX)
         run.cores = 1;
