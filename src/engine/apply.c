@@ -8,6 +8,7 @@
 #include "engine/internal.h"
 
 #include "base/assert.h"
+#include "base/mutant.h"
 
 /* An event that nobody sent is simply dropped: the poll makes it anew as long as it is needed. */
 static bool from_outside(const struct engine_item *item)
@@ -141,7 +142,8 @@ static void take_start_keys(struct batch *batch, const struct batch_event *event
     const struct saga_definition *def = event->saga->definition;
     const struct saga_state *state = &event->transition->next;
     struct store_key key = {.definition = def->name, .saga_id = state->id};
-    if (!span_is_none(start->start.idempotency_key)) {
+    if (!span_is_none(start->start.idempotency_key) &&
+        !MUTANT(67, "a start does not keep its key")) {
         key.kind = STORE_KEY_IDEMPOTENCY;
         key.key = start->start.idempotency_key;
         key.input_hash = event->input_hash;

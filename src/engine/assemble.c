@@ -4,6 +4,7 @@
  * One element a saga, however many of its events were in the batch: from the number it had before
  * to the one it has now.
  */
+#include "base/mutant.h"
 #include "engine/internal.h"
 
 #include "base/text.h"
@@ -80,6 +81,8 @@ static bool wake_write(const struct batch *batch, const struct batch_saga *saga,
 {
     if (saga->number_before == 0 || saga->ended)
         return true;
+    if (MUTANT(66, "an earlier wake-up is not written"))
+        return false;
     if (saga->wake_ms == 0)
         return due_ms != 0;
     return (due_ms != 0 && due_ms < saga->wake_ms) ||
@@ -210,6 +213,9 @@ enum err engine_batch_commit(struct batch *batch)
             out.request_count ==
         0)
         return ERR_OK;
+    const struct engine_hooks *hooks = &batch->engine->options.hooks;
+    if (MUTANT(65, "commands are told to the relay before the commit") && batch->rows.count)
+        hooks->rows(hooks->ctx, batch->rows.items, batch->rows.count);
     int64_t begun_us = engine_monotonic_us();
     enum err err = store_commit(batch->worker->session, &out);
     metric_observe(batch->worker->commit_seconds, (double)(engine_monotonic_us() - begun_us) / 1e6);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "base/mutant.h"
 #include "engine/internal.h"
 #include "observability/log.h"
 #include "observability/metrics.h"
@@ -101,6 +102,8 @@ static void on_committed(struct engine_worker *worker, struct batch *batch)
 /* Nothing of what this batch believed may be believed again. */
 static void forget(struct engine_worker *worker, const struct batch *batch)
 {
+    if (MUTANT(64, "after a conflict the cache is believed"))
+        return;
     for (size_t i = 0; i < batch->sagas.count; i++)
         engine_cache_drop(&worker->cache, batch->sagas.items[i]->id);
     for (size_t i = 0; i < batch->event_count; i++)
@@ -148,7 +151,7 @@ static void on_unknown(struct engine_worker *worker, const struct batch *batch)
     forget(worker, batch);
     for (size_t i = 0; i < batch->event_count; i++)
         batch->events[i].item->unknown = true;
-    worker->take_up = true;
+    worker->take_up = !MUTANT(63, "what an unknown commit wrote is not looked for");
     if (++worker->unknown_in_row > 1)
         back_off(worker);
 }
@@ -177,6 +180,10 @@ static bool turn(struct engine_worker *worker)
         err = engine_batch_commit(&batch);
     }
     engine_contact(worker->engine, err, worker->session);
+    if (MUTANT(61, "an unknown commit counts as committed") && err == ERR_UNKNOWN)
+        err = ERR_OK;
+    if (MUTANT(62, "an unknown commit counts as failed") && err == ERR_UNKNOWN)
+        err = ERR_BROKEN;
     switch (err) {
     case ERR_OK:
         on_committed(worker, &batch);

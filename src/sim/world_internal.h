@@ -41,6 +41,7 @@ struct world_daemon {
     struct world_clock clock;
     struct id id;
     bool dead, stopped;
+    int64_t beat_ms;  /* of its last heartbeat that the store has */
     unsigned dies_in; /* calls to the store; 0: not by itself */
     struct engine_definitions *definitions;
     struct engine *engine;

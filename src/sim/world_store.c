@@ -54,6 +54,18 @@ static void note_rows(struct world *world, const struct store_batch *batch)
     }
 }
 
+static void check_adoptions(struct world *world, const struct store_batch *batch)
+{
+    for (size_t i = 0; i < batch->adoption_count; i++) {
+        for (size_t j = 0; j < WORLD_DAEMONS; j++) {
+            const struct world_daemon *daemon = world->daemons[j];
+            if (daemon && !daemon->dead && id_equal(daemon->id, batch->adoptions[i].old_owner) &&
+                world->now_ms - daemon->beat_ms < WORLD_TIMEOUT_MS)
+                world_violate(world, "S-32: a row is adopted whose owner lives");
+        }
+    }
+}
+
 static void befall(struct world *world, uint32_t dice)
 {
     static const enum store_memory_fault KINDS[] = {
@@ -68,6 +80,7 @@ static enum err world_commit(struct store_session *session, const struct store_b
     struct world *world = daemon->world;
     if (dies(daemon))
         return ERR_UNAVAILABLE;
+    check_adoptions(world, batch);
     uint32_t dice = world->calm ? 99 : WORLD_BELOW(world, 40);
     if (dice < 3)
         befall(world, dice);
@@ -110,7 +123,11 @@ static enum err world_load_request(struct store_session *session, struct span ke
 static enum err world_beat(struct store_session *session, const struct store_heartbeat *beat,
                            struct store_alive *out)
 {
-    return CALL(session, store_beat(INNER(session), beat, out));
+    struct world_daemon *daemon = of(session)->daemon;
+    enum err err = CALL(session, store_beat(INNER(session), beat, out));
+    if (err == ERR_OK)
+        daemon->beat_ms = daemon->world->now_ms;
+    return err;
 }
 
 static enum err world_leave(struct store_session *session, struct id daemon)

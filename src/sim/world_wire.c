@@ -32,6 +32,8 @@ static enum err wire_send(struct transport *transport, const struct config_parti
         world_fault(world, SIM_HELD);
         return ERR_BUSY;
     }
+    if (world->now_ms - daemon->beat_ms >= WORLD_TIMEOUT_MS)
+        world_violate(world, "S-32: a daemon whose heartbeat has ended hands a command over");
     if (!was_committed(world, row->event_id))
         world_violate(world, "I-6: a command is sent that was not committed");
     world->wires[world->wire_count++] = (struct world_wire){

@@ -1,6 +1,7 @@
 /*
  * store/memory_outbox.c - daemons and the rows they own.
  */
+#include "base/mutant.h"
 #include "store/memory_internal.h"
 
 static int64_t now_ms(const struct memory_store *store)
@@ -15,6 +16,7 @@ bool memory_alive(const struct memory_store *store, struct id daemon, int64_t ti
     size_t at = table_find(&store->daemons, &key, compare_daemons, &found);
     if (!found)
         return false;
+    timeout_ms /= MUTANT(59, "a daemon is believed dead too early") ? 4 : 1;
     return ((struct memory_daemon *)table_at(&store->daemons, at))->heartbeat_ms >
            now_ms(store) - timeout_ms;
 }
@@ -69,6 +71,8 @@ struct choosing {
 
 static bool is_orphan(const struct choosing *c, const struct store_row *row)
 {
+    if (MUTANT(60, "the rows of the dead are adopted by nobody"))
+        return false;
     return !id_is_none(row->owner) && !memory_alive(c->store, row->owner, c->timeout_ms);
 }
 
