@@ -6,8 +6,8 @@
  * transient, unknown, in progress), the same answer once more or after the saga is past it, a
  * command that is carried out though nobody waits for it any more, a deadline, a pause between
  * tries that ends, the saga's timeout, a cancel, a row that is found free, handed over late, or
- * left behind by a daemon that died. In every state the core's own invariants are asserted, and
- * what the participants did is held against what the saga says of it.
+ * left behind by a daemon that died, a lock that is given. In every state the core's own invariants
+ * are asserted, and what the participants did is held against what the saga says of it.
  *
  * What is left out of a state, and why nothing is lost by that:
  *

@@ -167,6 +167,15 @@ static void timer(struct explore *x, const struct move *move, struct world *worl
     }
 }
 
+static void give_lock(struct explore *x, struct world *world, struct saga_event *event)
+{
+    struct span *key = ARENA_NEW(&x->scratch, struct span);
+    *key = saga_lock_wanted(&world->saga);
+    event->type = SAGA_EVENT_TIMER;
+    event->locks = key;
+    event->lock_count = 1;
+}
+
 static void prepare(struct explore *x, const struct move *move, struct world *world,
                     struct saga_event *event)
 {
@@ -203,6 +212,9 @@ static void prepare(struct explore *x, const struct move *move, struct world *wo
     case MOVE_ADOPTED:
         event->type = move->kind == MOVE_ADOPTED ? SAGA_EVENT_ADOPTED : SAGA_EVENT_HANDED_OVER;
         event->row.command_id = operation_of(world, move)->event_id;
+        break;
+    case MOVE_LOCK:
+        give_lock(x, world, event);
         break;
     case MOVE_CANCEL:
         event->type = SAGA_EVENT_OPERATOR;

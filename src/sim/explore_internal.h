@@ -51,6 +51,7 @@ enum move_kind {
     MOVE_HANDED_OVER,
     MOVE_ADOPTED,
     MOVE_CANCEL,
+    MOVE_LOCK, /* it is given the lock that it waits for */
 };
 
 enum move_row { MOVE_ROW_GONE = 0, MOVE_ROW_OWNED, MOVE_ROW_FREE };

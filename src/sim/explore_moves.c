@@ -171,8 +171,10 @@ static void put_of_saga(struct explore *x, const struct world *world, struct mov
     const struct saga_state *saga = &world->saga;
     bool before = saga->status == SAGA_STATUS_RUNNING && !saga->committed;
     unsigned waiting = count_open(x, world, false);
-    if (saga->status == SAGA_STATUS_PENDING)
+    if (saga->status == SAGA_STATUS_PENDING && saga_wake_ms(x->def, saga) != 0)
         put(moves, (struct move){.kind = MOVE_PENDING_DUE});
+    if (saga->lock_since_ms != 0)
+        put(moves, (struct move){.kind = MOVE_LOCK});
     if (before && x->def->timeout_ms != SAGA_NO_LIMIT && !saga->timeout_noted)
         put_with_rows(x, world, moves, (struct move){.kind = MOVE_TIMEOUT});
     if (!x->options->no_cancel && !saga->cancel_requested &&

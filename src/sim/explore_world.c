@@ -156,6 +156,7 @@ static void normalise_head(const struct explore *x, struct saga_state *saga)
     saga->started_ms = mark(saga->started_ms);
     saga->running_ms = mark(saga->running_ms);
     saga->ended_ms = mark(saga->ended_ms);
+    saga->lock_since_ms = mark(saga->lock_since_ms);
     saga->cause_reason = saga->cause_message = SPAN_NONE;
     saga->output = SPAN_NONE;
     memset(&saga->chain, 0, sizeof saga->chain);

@@ -180,6 +180,23 @@ static void every_kind_of_group_is_searched_to_the_end(void **state)
     }
 }
 
+static void a_saga_that_locks_is_searched_with_its_locks_given_and_not_given(void **state)
+{
+    (void)state;
+    search("saga: locks\nlock: {key: '[\"a\", \"b\"]'}\nsteps:\n  - {name: p, do: x.y.p}\n", NULL);
+    assert_clean();
+    assert_true(report.ends[SAGA_STATUS_COMPLETED] > 0);
+    search("saga: locks\nlock: {key: '\"a\"', timeout: 1s}\nsteps:\n  - {name: p, do: x.y.p}\n",
+           NULL);
+    assert_clean();
+    assert_true(report.ends[SAGA_STATUS_COMPENSATED] > 0);
+    search("saga: locks\nlock: {key: '\"a\"', on_conflict: reject}\nsteps:\n"
+           "  - {name: p, do: x.y.p}\n",
+           NULL);
+    assert_clean();
+    assert_true(report.ends[SAGA_STATUS_COMPLETED] > 0);
+}
+
 static void what_time_alone_brings_is_told_apart(void **state)
 {
     (void)state;
@@ -463,6 +480,7 @@ int main(void)
         T(a_missing_undo_is_found_with_the_shortest_way_to_the_harm),
         T(an_effect_that_the_author_lets_stand_is_no_violation),
         T(every_kind_of_group_is_searched_to_the_end),
+        T(a_saga_that_locks_is_searched_with_its_locks_given_and_not_given),
         T(what_time_alone_brings_is_told_apart),
         T(when_is_seen_as_the_inputs_have_it),
         T(an_expression_that_fails_on_the_data_given_is_told_with_its_reason),
