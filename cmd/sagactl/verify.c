@@ -1,11 +1,11 @@
 /*
  * sagactl/verify.c - saga files: every state that their sagas can come to (sim/explore.h).
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "config/definition.h"
 #include "context.h"
 #include "sim/explore.h"
@@ -176,10 +176,13 @@ static void print_as_json(struct context *context, const char *path,
 /* ---- the command ---- */
 
 /* An invariant that the core asserts is broken: the way there is what is looked for. */
-static void tell_way(int number)
+static void tell_way(const char *file, int line, const char *expression)
 {
+    (void)file;
+    (void)line;
+    (void)expression; /* told behind the way */
     struct explore_found way = explore_way();
-    signal(number, SIG_DFL);
+    assert_set_handler(NULL);
     for (size_t i = 0; i < way.trace_count; i++)
         fprintf(stderr, "      %s\n", way.trace[i]);
     fprintf(stderr, "      then: %s%s%.*s\n", way.what, span_is_none(way.step) ? "" : " ",
@@ -207,7 +210,7 @@ int run_verify(struct context *context)
 {
     struct explore_options options;
     bool fine = true;
-    signal(SIGABRT, tell_way);
+    assert_set_handler(tell_way);
     if (!take_options(context, &options))
         return EXIT_USAGE;
     for (int i = 0; i < context->argument_count; i++)

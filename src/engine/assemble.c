@@ -213,9 +213,9 @@ enum err engine_batch_commit(struct batch *batch)
             out.request_count ==
         0)
         return ERR_OK;
-    const struct engine_hooks *hooks = &batch->engine->options.hooks;
     if (MUTANT(65, "commands are told to the relay before the commit") && batch->rows.count)
-        hooks->rows(hooks->ctx, batch->rows.items, batch->rows.count);
+        batch->engine->options.hooks.rows(batch->engine->options.hooks.ctx, batch->rows.items,
+                                          batch->rows.count);
     int64_t begun_us = engine_monotonic_us();
     enum err err = store_commit(batch->worker->session, &out);
     metric_observe(batch->worker->commit_seconds, (double)(engine_monotonic_us() - begun_us) / 1e6);

@@ -177,8 +177,8 @@ static void keep_path(struct definition_check *check, int16_t step,
 /* The list of a for_each shows all that its elements gave. */
 static void keep_elements(struct definition_check *check, int16_t loop)
 {
-    for (int16_t i = 0; i < check->steps[loop].subtree; i++)
-        keep_all(check, (size_t)(loop + i));
+    for (size_t i = 0; i < check->steps[loop].subtree; i++)
+        keep_all(check, (size_t)loop + i);
 }
 
 static void keep(struct definition_check *check, int16_t step, const struct expr_path *path)

@@ -270,10 +270,10 @@ struct explore_found explore_way(void)
 /* From every state an end can be reached, or a person is asked on the way. */
 static void check_ends_are_reached(struct explore *x)
 {
-    uint32_t *first = calloc(x->known_count, sizeof *first);
+    uint32_t *first = calloc(x->known_count + 1, sizeof *first);
     uint32_t *next = calloc(x->edge_count + 1, sizeof *next);
-    uint32_t *queue = calloc(x->known_count, sizeof *queue);
-    bool *reaches = calloc(x->known_count, sizeof *reaches);
+    uint32_t *queue = calloc(x->known_count + 1, sizeof *queue);
+    bool *reaches = calloc(x->known_count + 1, sizeof *reaches);
     size_t count = 0;
     ASSERT(first && next && queue && reaches);
     for (size_t i = 0; i < x->edge_count; i++) {

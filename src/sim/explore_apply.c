@@ -67,8 +67,8 @@ static void make_due(const struct explore *x, struct world *world, const struct 
 static void make_all_due(const struct explore *x, struct world *world)
 {
     for (int16_t i = 1; i < (int16_t)world->saga.step_count; i++) {
-        for (uint8_t phase = SAGA_PHASE_DO; phase <= SAGA_PHASE_UNDO; phase++) {
-            struct move one = {.kind = MOVE_DEADLINE, .step = i, .phase = phase};
+        for (int phase = SAGA_PHASE_DO; phase <= SAGA_PHASE_UNDO; phase++) {
+            struct move one = {.kind = MOVE_DEADLINE, .step = i, .phase = (uint8_t)phase};
             if (world->saga.steps[i].operation[phase].due_ms != 0)
                 make_due(x, world, &one);
         }

@@ -122,8 +122,8 @@ static void put_sent(struct explore *x, const struct world *world, struct moves 
 static void put_do(struct explore *x, const struct world *world, struct moves *moves, int16_t step)
 {
     const struct saga_step_state *state = &world->saga.steps[step];
-    for (uint8_t phase = SAGA_PHASE_DO; phase <= SAGA_PHASE_UNDO; phase++) {
-        struct move move = {.step = step, .phase = phase};
+    for (int phase = SAGA_PHASE_DO; phase <= SAGA_PHASE_UNDO; phase++) {
+        struct move move = {.step = step, .phase = (uint8_t)phase};
         enum saga_step_status backoff = phase ? SAGA_STEP_UNDO_BACKOFF : SAGA_STEP_BACKOFF;
         put_late(world, moves, move);
         if (world_is_sent(state, (enum saga_phase)phase))

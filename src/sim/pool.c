@@ -10,8 +10,10 @@
 bool sim_pool_file(struct sim_pool *pool, const char *path)
 {
     static char bytes[SAGA_FILE_BYTES_MAX];
+    if (pool->file_count == SIM_FILES_MAX)
+        return false;
     FILE *file = fopen(path, "r");
-    if (file == NULL || pool->file_count == SIM_FILES_MAX)
+    if (file == NULL)
         return false;
     size_t length = fread(bytes, 1, sizeof bytes, file);
     fclose(file);

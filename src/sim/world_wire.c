@@ -83,7 +83,7 @@ static enum saga_outcome decide(struct world *world, const struct world_wire *wi
     struct world_ledger *own = world_ledger(world, wire->key);
     struct world_ledger *other = wire->undoes ? world_ledger(world, wire->undoes) : NULL;
     uint32_t dice = world->calm ? 99 : WORLD_BELOW(world, 40);
-    if (wire->commit && (!other->done || other->undone))
+    if (wire->commit && (!other || !other->done || other->undone))
         world_violate(world, "S-25: a participant is told to commit what it did not prepare");
     if (!wire->undo && (own->refused || own->undone))
         return SAGA_OUTCOME_REJECTED;
@@ -99,7 +99,7 @@ static enum saga_outcome decide(struct world *world, const struct world_wire *wi
         return SAGA_OUTCOME_REJECTED;
     }
     own->done = true;
-    if (wire->undo)
+    if (wire->undo && other)
         other->undone = true;
     return SAGA_OUTCOME_OK;
 }
