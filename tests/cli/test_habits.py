@@ -10,7 +10,7 @@ from harness import ROOT, SERVICES, ctl, environment, files, fresh, start, test,
 def commands():
     """From the program's own help."""
     text = ctl("help").out.split("\noptions of every command")[0]
-    found = re.findall(r"^  ((?:def )?[a-z]+) ?(.*?)  +\S", text, re.M)
+    found = re.findall(r"^  ((?:(?:def|lock) )?[a-z]+) ?(.*?)  +\S", text, re.M)
     assert len(found) > 18, found
     return [name for name, _ in found]
 
