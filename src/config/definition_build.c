@@ -185,6 +185,7 @@ static void build_head(struct loading *l, const struct file_saga *file, uint32_t
     def->key_reuse = reuse < 0 ? SAGA_KEY_RETURN : (enum saga_key_reuse)reuse;
     build_labels(l, file, def);
     build_fields(l, file, def);
+    file_triggers(l, file, def);
 }
 
 /* ---- what no single key shows ---- */

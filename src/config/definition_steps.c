@@ -9,6 +9,7 @@
 #define TIMEOUT_MS    30000
 #define PARALLEL_MAX  10
 #define PARALLEL_MOST 1000
+#define MATCH         ".event.correlationId == .saga.id"
 
 static const struct saga_retry RETRY = {
     .attempts = 5, .factor = 2, .jitter = 0.5, .delay_ms = 1000, .max_delay_ms = 300000};
@@ -82,11 +83,12 @@ static struct span derived_name(struct building *b, const struct file_step *file
                                 const struct saga_step_def *step)
 {
     static const char *const WORDS[] = {"steps", "parallel", "step", "wait", "two_phase"};
-    if (step->kind != SAGA_KIND_DO || span_is_none(step->type))
+    bool await = step->kind == SAGA_KIND_AWAIT;
+    if (!await && (step->kind != SAGA_KIND_DO || span_is_none(step->type)))
         return free_name(b, span_of(WORDS[step->kind]));
     struct span name = free_name(b, name_from_type(b, step->type));
     if (!saga_step_name_valid(name) && saga_type_valid(step->type))
-        file_report(b->loading, "E105", place_of(b, file->at, "do"), AT_VALUE,
+        file_report(b->loading, "E105", place_of(b, file->at, await ? "await" : "do"), AT_VALUE,
                     SPAN_LIT("give the step a name"),
                     "the name that this step gets from its type is longer than %d characters",
                     SAGA_NAME_BYTES_MAX);
@@ -151,7 +153,7 @@ static void not_one_verb(struct building *b, const struct file_step *file, int v
 {
     struct span at = span_of(file->at);
     file_report(b->loading, "E111", file_place(b->loading, at), AT_VALUE,
-                SPAN_LIT("write exactly one of do, wait, parallel, steps, two_phase"),
+                SPAN_LIT("write exactly one of do, wait, parallel, steps, two_phase, await"),
                 verbs == 0 ? "this step does nothing" : "this step has several verbs");
     file_reject(b->loading, at);
 }
@@ -162,8 +164,8 @@ static enum saga_step_kind kind_of(struct building *b, const struct file_step *f
 {
     bool parallel = is_group(b, file, "parallel", file->parallel_count);
     bool steps = is_group(b, file, "steps", file->steps_count);
-    int verbs =
-        (file->do_ != NULL) + (file->wait != NULL) + (file->two_phase != NULL) + parallel + steps;
+    int verbs = (file->do_ != NULL) + (file->wait != NULL) + (file->two_phase != NULL) +
+                (file->await != NULL) + parallel + steps;
     *sure = verbs == 1 && !verb_rejected(b, file);
     if (verbs > 1 || (verbs == 0 && !verb_rejected(b, file)))
         not_one_verb(b, file, verbs);
@@ -173,6 +175,8 @@ static enum saga_step_kind kind_of(struct building *b, const struct file_step *f
         return SAGA_KIND_TWO_PHASE;
     if (steps)
         return SAGA_KIND_SEQUENCE;
+    if (file->await)
+        return SAGA_KIND_AWAIT;
     return file->wait ? SAGA_KIND_WAIT : SAGA_KIND_DO;
 }
 
@@ -188,7 +192,8 @@ static void refuse_modifiers(struct building *b, const struct file_step *file,
     } KEYS[] = {
         {"data", file->data, is_do},
         {"to", file->to, is_do},
-        {"timeout", file->timeout, is_do},
+        {"timeout", file->timeout, is_do || kind == SAGA_KIND_AWAIT},
+        {"match", file->match, kind == SAGA_KIND_AWAIT},
         {"retry", file->retry, is_do},
         {"undo", file->undo, is_do},
         {"undo_data", file->undo_data, is_do && has_undo},
@@ -230,6 +235,14 @@ static void fill_do(struct building *b, const struct file_step *file, struct sag
     step->readonly = file_bool(l, file->at, "readonly", file->readonly, false);
 }
 
+static void fill_await(struct building *b, const struct file_step *file, struct saga_step_def *step)
+{
+    struct loading *l = b->loading;
+    step->type = event_type(b, file->at, "await", file->await);
+    step->match = file_expr(l, file->at, "match", file->match ? file->match : MATCH);
+    step->timeout_ms = file_duration(l, file->at, "timeout", file->timeout, SAGA_NO_LIMIT);
+}
+
 static enum saga_on_failure on_failure(struct building *b, const char *at, const char *text,
                                        bool *optional)
 {
@@ -261,6 +274,8 @@ static void fill(struct building *b, const struct file_step *file, struct saga_s
         refuse_modifiers(b, file, step->kind);
     if (step->kind == SAGA_KIND_DO)
         fill_do(b, file, step);
+    if (step->kind == SAGA_KIND_AWAIT)
+        fill_await(b, file, step);
     if (step->kind == SAGA_KIND_WAIT)
         step->wait_ms = file_duration(l, file->at, "wait", file->wait, 0);
     step->for_each = file_expr(l, file->at, "for_each", file->for_each);

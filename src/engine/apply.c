@@ -302,6 +302,8 @@ static void apply_effect(struct batch *batch, struct batch_event *event,
         engine_letter_contradiction(
             batch, event, SPAN_LIT("an ok for an operation that was a definite no (S-7)"));
         break;
+    case SAGA_EFFECT_AWAIT:
+    case SAGA_EFFECT_AWAIT_OVER:
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_TURN_BACK:
     case SAGA_EFFECT_ATTENTION:

@@ -66,6 +66,8 @@ struct span engine_event_type(const struct batch_event *event)
         return SPAN_LIT("saga.adopted");
     case SAGA_EVENT_OPERATOR:
         return SPAN_LIT("saga.operator");
+    case SAGA_EVENT_SIGNAL:
+        return SPAN_LIT("saga.signal");
     }
     return SPAN_NONE;
 }

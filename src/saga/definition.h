@@ -29,6 +29,7 @@
 #define SAGA_FIELDS_MAX     100
 #define SAGA_LABELS_MAX     32
 #define SAGA_CODES_MAX      32 /* in one `only` or `except` */
+#define SAGA_TRIGGERS_MAX   32
 #define SAGA_KEPT_MAX       64 /* paths kept of one step's output; more: all of it */
 #define SAGA_FILE_BYTES_MAX 1048576
 
@@ -44,6 +45,7 @@ enum saga_step_kind {
     SAGA_KIND_WAIT,
     SAGA_KIND_TWO_PHASE, /* a parallel group of prepares, then one of commits (S-25) */
     SAGA_KIND_FOR_EACH,  /* of a running saga: a step with `for_each`, around its elements */
+    SAGA_KIND_AWAIT,     /* waits for an event that matches (S-23) */
 };
 
 /* What a failure before the pivot does (S-10): the nearest step around it that says so decides. To
@@ -133,6 +135,18 @@ struct saga_step_def {
     bool keep_all;
     const struct saga_kept_path *kept;
     size_t kept_count;
+
+    /* SAGA_KIND_AWAIT: `type` is the event's. The match as written, and its two sides: what is
+       asked of the event and what of the saga, set by saga_definition_finish. */
+    const struct expr *match, *match_event, *match_saga;
+};
+
+/* An event that starts a saga (S-29). Its expressions see .event, the whole envelope. */
+struct saga_trigger {
+    struct span event;        /* type */
+    const struct expr *when;  /* NULL: true */
+    const struct expr *input; /* NULL: the event's data */
+    const struct expr *key;   /* NULL: source and event id */
 };
 
 enum saga_key_reuse { SAGA_KEY_RETURN = 0, SAGA_KEY_REJECT, SAGA_KEY_ALLOW };
@@ -162,6 +176,9 @@ struct saga_definition {
     int16_t pivot;                     /* index, or SAGA_STEP_NONE */
     bool input_read;                   /* some later expression or default reads .input */
     bool missing_undo_allowed;         /* set by who loads it: E201 is a warning */
+
+    const struct saga_trigger *triggers;
+    size_t trigger_count;
 };
 
 /* Index of a step by its name, SAGA_STEP_NONE if there is none. */

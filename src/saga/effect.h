@@ -20,6 +20,8 @@ enum saga_effect_type {
     SAGA_EFFECT_ATTENTION,   /* told only: a blocking reason arose */
     SAGA_EFFECT_END,         /* told; the engine frees the business key */
     SAGA_EFFECT_DEAD_LETTER, /* the reply contradicts what was decided (S-7) */
+    SAGA_EFFECT_AWAIT,       /* events of this type and value are to be told (S-23) */
+    SAGA_EFFECT_AWAIT_OVER,  /* not any more */
 };
 const char *saga_effect_type_name(enum saga_effect_type type); /* "send" "turn_back" ... */
 
@@ -51,6 +53,8 @@ struct saga_effect {
     enum saga_status status;            /* END */
     enum saga_attention attention;      /* ATTENTION */
     const struct saga_command *command; /* SEND */
+    struct span await_type;             /* AWAIT: of the event */
+    struct span await_value;            /* AWAIT: what saga_event_value() must say of the event */
 };
 
 struct saga_effects {

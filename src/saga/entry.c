@@ -68,6 +68,8 @@ static void put_start(struct text *text, const struct saga_event *event)
     put_string(text, "userId", event->start.user_id);
     put_string(text, "traceparent", event->start.traceparent);
     put_int(text, "delayMs", event->start.delay_ms);
+    put_true(text, "byEvent", event->start.by_event);
+    put_true(text, "byEventId", event->start.by_event_id);
 }
 
 static void put_reply(struct text *text, const struct saga_event *event)
@@ -132,6 +134,10 @@ static void put_event(struct text *text, const struct saga_event *event)
         put_operator(text, event);
         put_rows(text, event);
         break;
+    case SAGA_EVENT_SIGNAL:
+        put_string(text, "source", event->signal.source);
+        put_json(text, "event", event->signal.envelope);
+        break;
     }
 }
 
@@ -151,6 +157,8 @@ static void put_effect(struct text *text, const struct saga_definition *def,
         put_word(text, "status", saga_status_name(effect->status));
     if (effect->type == SAGA_EFFECT_ATTENTION)
         put_word(text, "reason", saga_attention_name(effect->attention));
+    put_string(text, "eventType", effect->await_type);
+    put_string(text, "value", effect->await_value);
     if (effect->command) {
         put_string(text, "eventType", effect->command->type);
         put_json(text, "data", effect->command->data);

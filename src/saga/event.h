@@ -20,6 +20,7 @@ enum saga_event_type {
     SAGA_EVENT_HANDED_OVER, /* late hand-over to a transport that answers later (S-6) */
     SAGA_EVENT_ADOPTED,     /* the row's owner is dead (S-32) */
     SAGA_EVENT_OPERATOR,
+    SAGA_EVENT_SIGNAL, /* an event that one of its awaits may want (S-23) */
 };
 
 enum saga_action {
@@ -71,6 +72,8 @@ struct saga_event {
         struct span idempotency_key; /* NONE: none */
         struct span flow_id, user_id, traceparent;
         int64_t delay_ms; /* stay pending this long */
+        bool by_event;    /* a trigger's: the key is of a kind of its own (S-29) */
+        bool by_event_id; /* and is the event itself: the same, whatever input was made of it */
         struct saga_start_known known;
     } start;
 
@@ -96,6 +99,11 @@ struct saga_event {
         struct span data;          /* retry: changed data; complete: the output; skip: the output */
         struct span code, message; /* fail */
     } operator_;
+
+    struct { /* event_id is the event's */
+        struct span source;
+        struct span envelope; /* the event whole, JSON */
+    } signal;
 };
 
 #endif

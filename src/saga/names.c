@@ -87,6 +87,8 @@ static const char *const EFFECT[] = {
     [SAGA_EFFECT_ATTENTION] = "attention",
     [SAGA_EFFECT_END] = "end",
     [SAGA_EFFECT_DEAD_LETTER] = "dead_letter",
+    [SAGA_EFFECT_AWAIT] = "await",
+    [SAGA_EFFECT_AWAIT_OVER] = "await_over",
 };
 
 static const char *const VERDICT[] = {

@@ -122,6 +122,9 @@ static void dispatch(struct machine *m)
     case SAGA_EVENT_OPERATOR:
         event_operator(m);
         break;
+    case SAGA_EVENT_SIGNAL:
+        event_signal(m);
+        break;
     }
 }
 
@@ -162,6 +165,7 @@ static void finish(struct machine *m, const struct saga_state *before)
         out->verdict = SAGA_NOTHING;
     if (out->verdict == 0) {
         machine_advance(m);
+        await_tell(m, before);
         tell_attention(m, before);
         put_in_order(m);
         out->verdict = SAGA_APPLIED;

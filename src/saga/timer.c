@@ -67,6 +67,8 @@ static void step_is_due(struct machine *m, int16_t step)
         state->ended_ms = m->now_ms;
         state->operation[SAGA_PHASE_DO].due_ms = 0;
         m->changed = true;
+    } else if (machine_kind(m, step) == SAGA_KIND_AWAIT) {
+        await_fail(m, step, SPAN_LIT("timeout"), SPAN_LIT("the event did not come in time"));
     } else if (state->status == SAGA_STEP_SENT || state->status == SAGA_STEP_UNDO_SENT) {
         sent_is_due(m, step, phase);
     } else {

@@ -60,6 +60,7 @@ static const char *happened(const struct saga_event *event)
     case SAGA_EVENT_START:
     case SAGA_EVENT_TIMER:
     case SAGA_EVENT_OPERATOR:
+    case SAGA_EVENT_SIGNAL:
         break;
     }
     return "due";
@@ -77,6 +78,14 @@ static void put_event(struct line *line, const struct saga_definition *def,
         if (!span_is_none(event->operator_.step)) {
             put(line, " ");
             put_span(line, event->operator_.step);
+        }
+        return;
+    }
+    if (event->type == SAGA_EVENT_SIGNAL) {
+        put(line, after->type);
+        if (after->step != SAGA_STEP_NONE) {
+            put(line, " ");
+            put_span(line, name_of(&after->next, after->step));
         }
         return;
     }
@@ -125,6 +134,8 @@ static void put_effect(struct line *line, const struct saga_definition *def,
     case SAGA_EFFECT_ADOPT:
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_DEAD_LETTER:
+    case SAGA_EFFECT_AWAIT:
+    case SAGA_EFFECT_AWAIT_OVER:
         put(line, saga_effect_type_name(effect->type));
         put(line, " ");
         put_span(line, name);

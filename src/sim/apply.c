@@ -128,6 +128,8 @@ static void follow(struct sim_history *h, const struct saga_event *event,
             t->next.steps[effect->step].operation[SAGA_PHASE_DO].number)
             sim_violate(h, "S-7: a contradiction is told more than once");
         break;
+    case SAGA_EFFECT_AWAIT:
+    case SAGA_EFFECT_AWAIT_OVER:
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_TURN_BACK:
         break;

@@ -44,7 +44,7 @@ const char *sim_fault_name(enum sim_fault fault)
 }
 
 /* Replies by outcome (1 to 5) stand behind the other events, operators' actions (1 to 10) last. */
-enum { KIND_START, KIND_TIMER, KIND_HANDED_OVER, KIND_ADOPTED, KIND_REPLIES };
+enum { KIND_START, KIND_TIMER, KIND_HANDED_OVER, KIND_ADOPTED, KIND_SIGNAL, KIND_REPLIES };
 #define KIND_ACTIONS (KIND_REPLIES + SAGA_OUTCOME_IN_PROGRESS)
 
 unsigned sim_kind(const struct saga_event *event)
@@ -58,6 +58,8 @@ unsigned sim_kind(const struct saga_event *event)
         return KIND_HANDED_OVER;
     case SAGA_EVENT_ADOPTED:
         return KIND_ADOPTED;
+    case SAGA_EVENT_SIGNAL:
+        return KIND_SIGNAL;
     case SAGA_EVENT_REPLY:
         return KIND_REPLIES + (unsigned)event->reply.outcome - SAGA_OUTCOME_OK;
     case SAGA_EVENT_OPERATOR:
@@ -68,7 +70,7 @@ unsigned sim_kind(const struct saga_event *event)
 
 const char *sim_kind_name(unsigned kind)
 {
-    static const char *const EVENTS[] = {"start", "timer", "handed_over", "adopted"};
+    static const char *const EVENTS[] = {"start", "timer", "handed_over", "adopted", "signal"};
     if (kind < KIND_REPLIES)
         return EVENTS[kind];
     if (kind < KIND_ACTIONS)

@@ -50,7 +50,7 @@ const char *sim_fault_name(enum sim_fault fault);
 
 /* What can happen to a step, for the transition table: the events, replies by outcome, operators
    by action. */
-#define SIM_KINDS         19
+#define SIM_KINDS         20
 #define SIM_STEP_STATUSES (SAGA_STEP_UNDO_WAIVED + 1)
 unsigned sim_kind(const struct saga_event *event);
 const char *sim_kind_name(unsigned kind);

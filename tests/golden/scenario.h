@@ -13,10 +13,12 @@
  * STEP[!] [JSON or code] ("STEP!" is its undo; "STEP@2" answers generation 2; a transient one may
  * end in "after DURATION", its Retry-After) · due (a wake-up now) · timer (a wake-up when it is due)
  * · handed_over STEP · adopted STEP · cancel|pause|resume|retry|close ·
- * retry|complete|fail|skip|undo_done|waive STEP [JSON] · dry EVENT (asked, and thrown away)
+ * retry|complete|fail|skip|undo_done|waive STEP [JSON] · signal TYPE [JSON] (an event of the saga's
+ * correlation that one of its awaits may want) · signal_again (the same once more) · dry EVENT
+ * (asked, and thrown away)
  *
  * Questions, which change nothing: show (the saga) · show STEP · wakes (when the next wake-up is
- * due) · sent (the commands of the last transition) · attention (as of now).
+ * due) · sent (the commands of the last transition) · awaits (the events it told of) · attention (as of now).
  *
  * The scene: later|earlier DURATION · "rows free" makes the rows of the next events free, "rows
  * owned" ours, "rows gone" handed over · from_others (replies are not from the row's owner) ·
@@ -43,6 +45,7 @@ struct scenario {
     bool from_others;         /* replies come from somebody who does not own the row */
     int64_t handed_ms;        /* the next reply says so */
     struct saga_effects sent; /* of the last transition */
+    struct saga_event signal; /* the last one */
 };
 
 void scenario_init(struct scenario *scenario, const struct saga_definition *def,

@@ -26,6 +26,7 @@ static const struct {
     {"defaults", "\n## Defaults\n"},
     {"two_phase", "\n## Two phases\n"},
     {"participant", "\n## Participants of two phases\n"},
+    {"trigger", "\n## Triggers\n"},
 };
 #define SECTION_COUNT (sizeof SECTIONS / sizeof SECTIONS[0])
 #define UNSUPPORTED   "\n## Not supported yet\n"
@@ -42,6 +43,7 @@ static const struct {
     {"json", "JSON"},
     {"map two_phase", "two_phase"},
     {"list participant", "list of participants"},
+    {"list trigger", "list of triggers"},
 };
 
 static struct span read_document(struct loaded *loaded)
