@@ -30,6 +30,8 @@ static size_t item_spans(struct engine_item *item, struct span *spans[ITEM_SPANS
         &event->operator_.data,
         &event->operator_.code,
         &event->operator_.message,
+        &event->signal.source,
+        &event->signal.envelope,
         &item->ask.request_key,
         &row->saga,
         &row->step,

@@ -32,6 +32,7 @@ struct store_memory_view {
     size_t row_count;
     const struct store_dead_letter *dead_letters;
     size_t dead_letter_count;
+    size_t await_count, signal_count, unlooked_count; /* unlooked: of both */
 };
 void store_memory_view(struct store *store, struct arena *arena, struct store_memory_view *out);
 

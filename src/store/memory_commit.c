@@ -154,7 +154,7 @@ static bool is_one_of(struct span word, const char *const words[3])
 
 static bool waits_for_something(const struct store_saga *saga, int64_t wake_ms)
 {
-    return wake_ms != 0 || saga->paused || !span_is_none(saga->attention);
+    return wake_ms != 0 || saga->paused || saga->awaiting || !span_is_none(saga->attention);
 }
 
 static bool saga_is_sound(const struct store_saga *saga, int64_t wake_ms)
@@ -294,7 +294,7 @@ static void write_keys(struct memory_store *store, const struct store_batch *bat
     for (size_t i = 0; i < batch->key_count; i++) {
         struct store_key key = batch->keys[i];
         size_t at = table_find(&store->keys, &key, compare_keys, &found);
-        if (key.kind != STORE_KEY_IDEMPOTENCY)
+        if (key.kind == STORE_KEY_BUSINESS)
             key.input_hash = (struct hash){{0}};
         key.definition = span_keep(key.definition);
         key.key = span_keep(key.key);
@@ -362,7 +362,7 @@ static void write_wakes(struct memory_store *store, const struct store_batch *ba
 static enum err write_all(struct memory_store *store, const struct store_batch *batch)
 {
     if (!sagas_fit(store, batch) || !entries_fit(store, batch) || !rows_fit(store, batch) ||
-        !keys_fit(store, batch))
+        !keys_fit(store, batch) || !memory_awaits_fit(store, batch))
         return ERR_CONFLICT;
     if (!is_sound(store, batch))
         return ERR_BROKEN;
@@ -370,6 +370,7 @@ static enum err write_all(struct memory_store *store, const struct store_batch *
     write_entries(store, batch);
     write_rows(store, batch);
     write_keys(store, batch);
+    memory_write_awaits(store, batch);
     write_letters(store, batch);
     write_wakes(store, batch);
     return ERR_OK;
@@ -391,6 +392,9 @@ static void count(struct store_session *session, const struct store_batch *batch
         batch->adoption_count,
         batch->key_count,
         batch->freed_key_count,
+        batch->await_over_count,
+        batch->await_count,
+        batch->signal_taken_count,
         batch->request_count,
         batch->audit_count,
         batch->dead_letter_count,
