@@ -90,6 +90,20 @@ static struct span of_blocked(struct explaining *e)
     }
 }
 
+static struct span of_await(struct explaining *e)
+{
+    struct arena *arena = &e->request->arena;
+    int64_t due_ms = operation(e)->due_ms;
+    int64_t since_ms = e->seen.state->steps[e->step].started_ms;
+    struct span left = SPAN_LIT(" There is no timeout");
+    if (due_ms)
+        left = arena_printf(arena, " Its timeout is in %.*s",
+                            SPAN_ARG(duration(e, due_ms - e->now_ms)));
+    return arena_printf(arena, "Waiting %.*s for the event %.*s, where %.*s.%.*s.",
+                        SPAN_ARG(duration(e, e->now_ms - since_ms)), SPAN_ARG(step_def(e)->type),
+                        SPAN_ARG(expr_source(step_def(e)->match)), SPAN_ARG(left));
+}
+
 static struct span of_step(struct explaining *e)
 {
     struct arena *arena = &e->request->arena;
@@ -99,6 +113,8 @@ static struct span of_step(struct explaining *e)
     if (step_def(e)->kind == SAGA_KIND_WAIT)
         return arena_printf(arena, "Waits for a time: %.*s left.",
                             SPAN_ARG(duration(e, op->due_ms - e->now_ms)));
+    if (step_def(e)->kind == SAGA_KIND_AWAIT)
+        return of_await(e);
     if (status == SAGA_STEP_BACKOFF || status == SAGA_STEP_UNDO_BACKOFF)
         return arena_printf(arena, "Will try %.*s again in %.*s (%u tries so far).%.*s",
                             SPAN_ARG(type), SPAN_ARG(duration(e, op->due_ms - e->now_ms)),
@@ -153,15 +169,19 @@ static void print_waiting(struct explaining *e, struct text *out)
     bool backoff = status == SAGA_STEP_BACKOFF || status == SAGA_STEP_UNDO_BACKOFF;
     text_json_key(out, "waitingFor");
     text_json_open(out, '{');
+    bool await = step_def(e)->kind == SAGA_KIND_AWAIT;
     print_text(out, "kind",
                span_of(saga_attention_blocking(e->need.reason) ? "operator"
                        : backoff                               ? "retry"
+                       : await                                 ? "event"
                        : step_def(e)->kind == SAGA_KIND_WAIT   ? "timer"
                                                                : "reply"));
     print_text(out, "step", e->seen.state->steps[e->step].label);
     print_text(out, "phase", span_of(saga_phase_at(e->seen.def, e->seen.state, e->step, e->phase)));
     print_text(out, "eventType", command_type(e));
-    print_time(out, "since", op->sent_ms);
+    print_time(out, "since", await ? e->seen.state->steps[e->step].started_ms : op->sent_ms);
+    if (await)
+        print_text(out, "match", expr_source(step_def(e)->match));
     text_json_close(out, '}');
     if (backoff)
         print_time(out, "nextAttemptAt", op->due_ms);
@@ -170,7 +190,8 @@ static void print_waiting(struct explaining *e, struct text *out)
 static void print_participant(struct explaining *e, struct text *out)
 {
     struct outbox_participant seen;
-    if (e->step <= SAGA_STEP_ROOT || span_is_none(command_type(e)))
+    if (e->step <= SAGA_STEP_ROOT || span_is_none(command_type(e)) ||
+        step_def(e)->kind == SAGA_KIND_AWAIT)
         return;
     text_json_key(out, "participant");
     text_json_open(out, '{');
