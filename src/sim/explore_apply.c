@@ -204,6 +204,9 @@ static void prepare(struct explore *x, const struct move *move, struct world *wo
         event->type = move->kind == MOVE_ADOPTED ? SAGA_EVENT_ADOPTED : SAGA_EVENT_HANDED_OVER;
         event->row.command_id = operation_of(world, move)->event_id;
         break;
+    case MOVE_EVENT:
+        explore_event(x, world, move->step, event);
+        break;
     case MOVE_CANCEL:
         event->type = SAGA_EVENT_OPERATOR;
         event->operator_.action = SAGA_ACTION_CANCEL;
