@@ -44,6 +44,7 @@ enum saga_step_kind {
     SAGA_KIND_WAIT,
     SAGA_KIND_TWO_PHASE, /* a parallel group of prepares, then one of commits (S-25) */
     SAGA_KIND_FOR_EACH,  /* of a running saga: a step with `for_each`, around its elements */
+    SAGA_KIND_EMIT,      /* an event that nobody answers (S-21) */
 };
 
 /* What a failure before the pivot does (S-10): the nearest step around it that says so decides. To
@@ -109,7 +110,7 @@ struct saga_step_def {
     const struct expr *when;             /* NULL: true */
     const struct expr *data;             /* NULL: the whole input */
     const struct expr *undo_data;        /* NULL: {input, output} */
-    struct span type;                    /* `do`: the command's event type */
+    struct span type;                    /* `do`, `emit`: the event type */
     struct span undo_type;               /* NONE: has no undo */
     const char *phases[2];               /* what its directions are called; NULL: do, undo */
     int16_t prepared;                    /* of a commit: its prepare (S-25); else SAGA_STEP_NONE */
@@ -121,6 +122,7 @@ struct saga_step_def {
 
     bool readonly;  /* `readonly: true` */
     bool undo_none; /* `undo: none`: the effect may stand; treated as readonly (S: kinds) */
+    bool forget;    /* SAGA_KIND_EMIT: `fire_and_forget`, it may be lost */
     bool pivot;
     enum saga_on_failure on_failure; /* of the root: the saga's */
     bool optional;                   /* or inside nothing: only what is said on this step (S-27) */
@@ -135,6 +137,15 @@ struct saga_step_def {
 };
 
 enum saga_key_reuse { SAGA_KEY_RETURN = 0, SAGA_KEY_REJECT, SAGA_KEY_ALLOW };
+
+/* What a saga tells the world about itself, as events that nobody answers. */
+enum saga_notification {
+    SAGA_NOTIFY_COMPLETED = 0,
+    SAGA_NOTIFY_COMPENSATED,
+    SAGA_NOTIFY_FAILED,
+    SAGA_NOTIFY_ATTENTION, /* a blocking one arose (S-35) */
+    SAGA_NOTIFICATIONS
+};
 
 struct saga_label {
     struct span name, value;
@@ -153,8 +164,9 @@ struct saga_definition {
     bool has_fields;        /* false: any object is a valid input */
     const struct expr *key; /* NULL: none */
     enum saga_key_reuse key_reuse;
-    int64_t timeout_ms;        /* SAGA_NO_LIMIT: none */
-    const struct expr *output; /* NULL: a map of the steps' outputs */
+    int64_t timeout_ms;                   /* SAGA_NO_LIMIT: none */
+    const struct expr *output;            /* NULL: a map of the steps' outputs */
+    struct span emit[SAGA_NOTIFICATIONS]; /* event types; NONE: not told */
 
     const struct saga_step_def *steps; /* [0] is the root */
     size_t step_count;                 /* with the root */

@@ -259,6 +259,9 @@ static void begin(struct machine *m, int16_t step)
     case SAGA_KIND_FOR_EACH:
         begin_for_each(m, step);
         break;
+    case SAGA_KIND_EMIT:
+        emit_step(m, step);
+        break;
     }
 }
 
@@ -326,7 +329,7 @@ static bool group_done(struct machine *m, int16_t step)
 static bool is_group(const struct machine *m, int16_t step)
 {
     enum saga_step_kind kind = machine_kind(m, step);
-    return kind != SAGA_KIND_DO && kind != SAGA_KIND_WAIT;
+    return kind != SAGA_KIND_DO && kind != SAGA_KIND_WAIT && kind != SAGA_KIND_EMIT;
 }
 
 bool forward_step(struct machine *m, int16_t step)
@@ -378,4 +381,5 @@ void machine_end(struct machine *m, enum saga_status status)
         state->steps[SAGA_STEP_ROOT].status = SAGA_STEP_SUCCEEDED;
     state->steps[SAGA_STEP_ROOT].ended_ms = m->now_ms;
     machine_effect(m, SAGA_EFFECT_END, SAGA_STEP_NONE, SAGA_PHASE_DO)->status = status;
+    emit_end(m);
 }

@@ -87,6 +87,8 @@ struct span operation_key(const struct saga_definition *def, const struct saga_s
                           int16_t step, enum saga_phase phase, uint16_t number,
                           struct arena *arena);
 struct id operation_event_id(struct span key, uint32_t generation);
+/* The event id of what led to a command of this transition. */
+struct id operation_causation(const struct machine *m);
 /* Commit a try: a new generation, or the same command again after an unknown one (S-6). */
 void operation_send(struct machine *m, int16_t step, enum saga_phase phase);
 /* Send, or wait for resume (S-36). */
@@ -122,6 +124,13 @@ void forward_complete(struct machine *m);
 void forward_skip_children(struct machine *m, int16_t step); /* of a group that did not start */
 void machine_end(struct machine *m, enum saga_status status);
 void forward_send_data(struct machine *m, int16_t step, struct span data);
+
+/* ---- emit.c ---- */
+
+void emit_step(struct machine *m, int16_t step);
+/* The saga ended, or a blocking attention arose: told if the definition says so. */
+void emit_end(struct machine *m);
+void emit_attention(struct machine *m, const struct saga_need *need);
 
 /* ---- backward.c ---- */
 

@@ -87,6 +87,7 @@ static const char *const EFFECT[] = {
     [SAGA_EFFECT_ATTENTION] = "attention",
     [SAGA_EFFECT_END] = "end",
     [SAGA_EFFECT_DEAD_LETTER] = "dead_letter",
+    [SAGA_EFFECT_PUBLISH] = "publish",
 };
 
 static const char *const VERDICT[] = {

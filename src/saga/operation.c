@@ -99,7 +99,7 @@ void operation_handed_over(struct machine *m, int16_t step, enum saga_phase phas
 
 /* ---- sending ---- */
 
-static struct id causation(const struct machine *m)
+struct id operation_causation(const struct machine *m)
 {
     char name[ID_TEXT_SIZE + 24];
     char id[ID_TEXT_SIZE];
@@ -125,7 +125,7 @@ static const struct saga_command *command(struct machine *m, int16_t step, enum 
     bool undo = phase == SAGA_PHASE_UNDO;
     *out = (struct saga_command){
         .event_id = operation->event_id,
-        .causation_id = causation(m),
+        .causation_id = operation_causation(m),
         .type = undo ? def->undo_type : def->type,
         .to = def->to,
         .step = machine_step(m, step)->label,

@@ -179,7 +179,7 @@ struct saga_need saga_attention_at(const struct saga_definition *def,
 static bool is_leaf(const struct saga_definition *def, const struct saga_state *state, int16_t step)
 {
     enum saga_step_kind kind = saga_kind_at(def, state, step);
-    return kind == SAGA_KIND_DO || kind == SAGA_KIND_WAIT;
+    return kind == SAGA_KIND_DO || kind == SAGA_KIND_WAIT || kind == SAGA_KIND_EMIT;
 }
 
 struct saga_progress saga_progress(const struct saga_definition *def,

@@ -73,12 +73,25 @@ static void put_event(struct line *line, const struct saga_definition *def,
         put(line, " %s", after->type + 6);
 }
 
+/* Of a step by its name, of the saga itself by its type. */
+static void put_emit(struct line *line, const struct saga_effect *effect, struct span name)
+{
+    const char *verb = effect->type == SAGA_EFFECT_PUBLISH ? "publish" : "emit";
+    struct span what = effect->step > SAGA_STEP_ROOT ? name : effect->command->type;
+    put(line, "%s %.*s", verb, SPAN_ARG(what));
+}
+
 static void put_effect(struct line *line, const struct saga_definition *def,
                        const struct saga_state *next, const struct saga_effect *effect)
 {
     struct span name = name_of(next, effect->step);
     switch (effect->type) {
+    case SAGA_EFFECT_PUBLISH:
     case SAGA_EFFECT_SEND:
+        if (saga_is_event(effect->command)) {
+            put_emit(line, effect, name);
+            break;
+        }
         put(line, "%s %.*s/%u", saga_phase_at(def, next, effect->step, effect->phase),
             SPAN_ARG(name), next->steps[effect->step].operation[effect->phase].tries);
         break;

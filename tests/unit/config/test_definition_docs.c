@@ -25,6 +25,7 @@ static const struct {
     {"retry", "\n## Tries\n"},
     {"defaults", "\n## Defaults\n"},
     {"two_phase", "\n## Two phases\n"},
+    {"emit", "\n## Events\n"},
     {"participant", "\n## Participants of two phases\n"},
 };
 #define SECTION_COUNT (sizeof SECTIONS / sizeof SECTIONS[0])
@@ -33,15 +34,11 @@ static const struct {
 static const struct {
     const char *type, *shown;
 } TYPES[] = {
-    {"step_name", "step name"},
-    {"event", "event type"},
-    {"dur", "duration"},
-    {"float", "number"},
-    {"expr", "expression"},
-    {"bool", "`true` or `false`"},
-    {"json", "JSON"},
-    {"map two_phase", "two_phase"},
-    {"list participant", "list of participants"},
+    {"step_name", "step name"}, {"event", "event type"},
+    {"dur", "duration"},        {"float", "number"},
+    {"expr", "expression"},     {"bool", "`true` or `false`"},
+    {"json", "JSON"},           {"map two_phase", "two_phase"},
+    {"map emit", "emit"},       {"list participant", "list of participants"},
 };
 
 static struct span read_document(struct loaded *loaded)
