@@ -29,6 +29,7 @@
 #define SAGA_FIELDS_MAX     100
 #define SAGA_LABELS_MAX     32
 #define SAGA_CODES_MAX      32 /* in one `only` or `except` */
+#define SAGA_TYPES_MAX      16 /* in one `succeeds_on` or `fails_on` */
 #define SAGA_KEPT_MAX       64 /* paths kept of one step's output; more: all of it */
 #define SAGA_FILE_BYTES_MAX 1048576
 
@@ -106,12 +107,14 @@ struct saga_step_def {
     uint16_t subtree; /* how many steps: this one and all below it, which stand right behind it */
     bool in_loop;     /* stands below a step with for_each: runs once an element */
 
-    const struct expr *for_each;         /* NULL: runs once */
-    const struct expr *when;             /* NULL: true */
-    const struct expr *data;             /* NULL: the whole input */
-    const struct expr *undo_data;        /* NULL: {input, output} */
-    struct span type;                    /* `do`, `emit`: the event type */
-    struct span undo_type;               /* NONE: has no undo */
+    const struct expr *for_each;               /* NULL: runs once */
+    const struct expr *when;                   /* NULL: true */
+    const struct expr *data;                   /* NULL: the whole input */
+    const struct expr *undo_data;              /* NULL: {input, output} */
+    struct span type;                          /* `do`, `emit`: the event type */
+    struct span undo_type;                     /* NONE: has no undo */
+    const struct span *succeeds_on, *fails_on; /* `do`: types of replies beside the usual ones */
+    size_t succeeds_on_count, fails_on_count;
     const char *phases[2];               /* what its directions are called; NULL: do, undo */
     int16_t prepared;                    /* of a commit: its prepare (S-25); else SAGA_STEP_NONE */
     struct span to;                      /* participant override, or NONE: the type's domain */

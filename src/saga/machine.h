@@ -28,6 +28,14 @@ struct machine {
     struct saga_transition *out;
 };
 
+/* An operation by a command of it. */
+struct found_operation {
+    int16_t step;
+    enum saga_phase phase;
+    bool newest;       /* the newest generation, which alone can fail (S-7) */
+    bool older_number; /* an operation that an operator has replaced */
+};
+
 /* ---- step.c ---- */
 
 struct saga_effect *machine_effect(struct machine *m, enum saga_effect_type type, int16_t step,
@@ -125,6 +133,11 @@ void forward_skip_children(struct machine *m, int16_t step); /* of a group that 
 void machine_end(struct machine *m, enum saga_status status);
 void forward_send_data(struct machine *m, int16_t step, struct span data);
 
+/* ---- outcome.c ---- */
+
+/* From here on m->event says what the reply to this operation means; false: nothing, it is none. */
+bool outcome_tell(struct machine *m, const struct found_operation *found);
+
 /* ---- emit.c ---- */
 
 void emit_step(struct machine *m, int16_t step);
@@ -167,12 +180,6 @@ void event_adopted(struct machine *m);
 void event_operator(struct machine *m);
 
 /* Which operation a command id belongs to; false: none of this saga. */
-struct found_operation {
-    int16_t step;
-    enum saga_phase phase;
-    bool newest;       /* the newest generation, which alone can fail (S-7) */
-    bool older_number; /* an operation that an operator has replaced */
-};
 bool machine_find_operation(const struct machine *m, struct id command_id,
                             struct found_operation *out);
 

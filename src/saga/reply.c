@@ -228,6 +228,10 @@ void event_reply(struct machine *m)
     }
     struct saga_operation *operation = machine_operation(m, found.step, found.phase);
     machine_about(m, found.step, found.phase);
+    if (!outcome_tell(m, &found)) {
+        m->out->verdict = SAGA_UNMATCHED;
+        return;
+    }
     m->out->type = entry_type(found.phase, m->event->reply.outcome);
     if (found.newest)
         operation->no_consumer = m->event->reply.no_consumer;

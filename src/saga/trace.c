@@ -32,11 +32,11 @@ static struct span name_of(const struct saga_state *state, int16_t step)
     return step > SAGA_STEP_ROOT ? state->steps[step].label : SPAN_LIT("saga");
 }
 
-static const char *happened(const struct saga_event *event)
+static const char *happened(const struct saga_event *event, const struct saga_transition *after)
 {
     switch (event->type) {
     case SAGA_EVENT_REPLY:
-        return saga_outcome_name(event->reply.outcome);
+        return saga_outcome_name((after->reply ? after->reply : event)->reply.outcome);
     case SAGA_EVENT_HANDED_OVER:
         return "handed_over";
     case SAGA_EVENT_ADOPTED:
@@ -63,12 +63,12 @@ static void put_event(struct line *line, const struct saga_definition *def,
         return;
     }
     if (after->step == SAGA_STEP_NONE) {
-        put(line, event->type == SAGA_EVENT_TIMER ? "timer" : "row %s", happened(event));
+        put(line, event->type == SAGA_EVENT_TIMER ? "timer" : "row %s", happened(event, after));
         return;
     }
     struct span name = name_of(&after->next, after->step);
     put(line, "%.*s/%u %s:%s", SPAN_ARG(name), after->attempt,
-        saga_phase_at(def, &after->next, after->step, after->phase), happened(event));
+        saga_phase_at(def, &after->next, after->step, after->phase), happened(event, after));
     if (event->type == SAGA_EVENT_REPLY && strncmp(after->type, "reply.", 6) == 0)
         put(line, " %s", after->type + 6);
 }

@@ -34,11 +34,17 @@ static const struct {
 static const struct {
     const char *type, *shown;
 } TYPES[] = {
-    {"step_name", "step name"}, {"event", "event type"},
-    {"dur", "duration"},        {"float", "number"},
-    {"expr", "expression"},     {"bool", "`true` or `false`"},
-    {"json", "JSON"},           {"map two_phase", "two_phase"},
-    {"map emit", "emit"},       {"list participant", "list of participants"},
+    {"step_name", "step name"},
+    {"event", "event type"},
+    {"dur", "duration"},
+    {"float", "number"},
+    {"expr", "expression"},
+    {"bool", "`true` or `false`"},
+    {"json", "JSON"},
+    {"events", "list of event types"},
+    {"map two_phase", "two_phase"},
+    {"map emit", "emit"},
+    {"list participant", "list of participants"},
 };
 
 static struct span read_document(struct loaded *loaded)
