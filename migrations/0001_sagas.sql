@@ -96,6 +96,21 @@ COMMENT ON COLUMN sagas.done IS 'Steps that are closed.';
 COMMENT ON COLUMN sagas.total IS 'Steps there are.';
 COMMENT ON COLUMN sagas.state IS 'The whole state as the core encodes it; folding the journal gives these bytes.';
 
+-- ---- what people look for a saga by ----
+
+CREATE TABLE attributes (
+    saga_id uuid NOT NULL,
+    name    text NOT NULL,
+    value   text NOT NULL,
+    PRIMARY KEY (saga_id, name)
+);
+CREATE INDEX attributes_value ON attributes (name, value, saga_id);
+
+COMMENT ON TABLE attributes IS 'Attributes of sagas as their definitions make them; those that are null are left out.';
+COMMENT ON COLUMN attributes.saga_id IS 'The saga.';
+COMMENT ON COLUMN attributes.name IS 'Name of the attribute.';
+COMMENT ON COLUMN attributes.value IS 'Its value as text; of a number, true and false as JSON has it.';
+
 -- ---- journal ----
 
 CREATE TABLE journal (
@@ -349,7 +364,8 @@ COMMENT ON FUNCTION sagad_activate IS 'Makes one version the one that new sagas 
 DO $$
 BEGIN
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO sagad_read;
-    GRANT SELECT, INSERT, UPDATE, DELETE ON sagas, starts, outbox, requests, dead_letters, definitions, daemons TO sagad_run;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON sagas, attributes, starts, outbox, requests, dead_letters, definitions, daemons
+        TO sagad_run;
     GRANT SELECT, INSERT ON journal, audit TO sagad_run;
     GRANT SELECT ON schema_migrations TO sagad_run;
 EXCEPTION

@@ -47,8 +47,8 @@ struct context {
     /* Options of commands; NULL or false if not given. */
     const char *reason, *data, *code, *message, *file, *key, *status, *attention, *step, *saga_id;
     const char *wait, *since, *error_code, *version, *database_url, *limit;
-    const char *labels[LABELS_MAX];
-    int label_count;
+    const char *labels[LABELS_MAX], *attributes[LABELS_MAX]; /* K=V */
+    int label_count, attribute_count;
     bool dry_run, payloads, follow;
 
     /* What is left behind the command's name. */

@@ -9,7 +9,15 @@
 #include "base/suggest.h"
 #include "context.h"
 
-enum kind { KIND_TEXT = 0, KIND_FLAG, KIND_LABEL, KIND_OUTPUT, KIND_COLOR, KIND_FOR };
+enum kind {
+    KIND_TEXT = 0,
+    KIND_FLAG,
+    KIND_LABEL,
+    KIND_ATTRIBUTE,
+    KIND_OUTPUT,
+    KIND_COLOR,
+    KIND_FOR
+};
 
 static const struct row {
     const char *name;
@@ -34,6 +42,7 @@ static const struct row {
     {"error-code", 0, "CODE", "those that failed with it", KIND_TEXT, PLACE(error_code)},
     {"since", 0, "2h", "started so long ago at most, or since a time", KIND_TEXT, PLACE(since)},
     {"label", 'l', "K=V", "with this label; may be repeated", KIND_LABEL, 0},
+    {"attr", 'a', "K=V", "with this attribute; may be repeated", KIND_ATTRIBUTE, 0},
     {"limit", 0, "N", "how many, 1 to 500 (50)", KIND_TEXT, PLACE(limit)},
     {"follow", 0, NULL, "go on until it has ended", KIND_FLAG, PLACE(follow)},
     {"payloads", 0, NULL, "with the data of each entry", KIND_FLAG, PLACE(payloads)},
@@ -136,13 +145,13 @@ static bool take_color(struct context *context)
     return true;
 }
 
-static bool take_label(struct context *context)
+static bool take_pair(const char *option, const char **pairs, int *count)
 {
-    if (!strchr(optarg, '=') || *optarg == '=' || context->label_count == LABELS_MAX) {
-        fprintf(stderr, "sagactl: --label takes KEY=VALUE, at most %d times\n", LABELS_MAX);
+    if (!strchr(optarg, '=') || *optarg == '=' || *count == LABELS_MAX) {
+        fprintf(stderr, "sagactl: --%s takes KEY=VALUE, at most %d times\n", option, LABELS_MAX);
         return false;
     }
-    context->labels[context->label_count++] = optarg;
+    pairs[(*count)++] = optarg;
     return true;
 }
 
@@ -165,7 +174,9 @@ static bool take(struct context *context, const struct row *row)
         *(bool *)(void *)place = true;
         return true;
     case KIND_LABEL:
-        return take_label(context);
+        return take_pair(row->name, context->labels, &context->label_count);
+    case KIND_ATTRIBUTE:
+        return take_pair(row->name, context->attributes, &context->attribute_count);
     case KIND_OUTPUT:
         return take_output(context);
     case KIND_COLOR:

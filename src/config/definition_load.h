@@ -180,6 +180,9 @@ struct file_step {
     struct file_step *parallel, *steps;
     unsigned parallel_count, steps_count;
 };
+struct file_attribute {
+    char *at, *name, *value;
+};
 struct file_emit {
     char *at, *completed, *compensated, *failed, *attention;
 };
@@ -192,6 +195,8 @@ struct file_saga {
     unsigned input_count;
     struct file_defaults *defaults;
     struct file_emit *emit;
+    struct file_attribute *attributes;
+    unsigned attributes_count;
     struct file_step *steps;
     unsigned steps_count;
 };
@@ -236,6 +241,12 @@ bool file_is_consequence(struct loading *loading, const struct steps_built *step
 /* ---- definition_steps.c ---- */
 
 void file_steps(struct loading *loading, const struct file_saga *file, struct steps_built *out);
+
+/* ---- definition_events.c ---- */
+
+void file_emit(struct loading *loading, const struct file_step *file, struct saga_step_def *step);
+void file_replies(struct loading *loading, const struct file_step *file,
+                  struct saga_step_def *step);
 
 /* ---- definition_build.c ---- */
 

@@ -24,7 +24,7 @@ static const struct config_key KEYS[] = {
      "A start whose key is taken: the saga that has it, an error, or another saga. Default "
      "return."},
     {"saga", "lock", "any", NO},
-    {"saga", "attributes", "any", NO},
+    {"saga", "attributes", "list attribute", true, "Values to find sagas by."},
     {"saga", "redact", "any", NO},
     {"saga", "encrypt", "any", NO},
     {"saga", "subject", "any", NO},
@@ -37,6 +37,9 @@ static const struct config_key KEYS[] = {
     {"saga", "output", "data", true, "Result of a completed saga; left out: the steps' outputs."},
     {"saga", "emit", "map emit", true, "Events that tell what became of a saga."},
     {"saga", "retention", "any", NO},
+
+    {"attribute", "name", "step_name", true, "Unique in the saga."},
+    {"attribute", "value", "expr", true, "Text, a number, true or false; made again as steps end."},
 
     {"emit", "completed", "event", true, "It completed: saga, status and output."},
     {"emit", "compensated", "event", true, "All is undone: saga, status and error."},

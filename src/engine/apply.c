@@ -301,6 +301,9 @@ static void apply_effect(struct batch *batch, struct batch_event *event,
         engine_letter_contradiction(
             batch, event, SPAN_LIT("an ok for an operation that was a definite no (S-7)"));
         break;
+    case SAGA_EFFECT_ATTRIBUTES:
+        saga->attributes_changed = true;
+        break;
     case SAGA_EFFECT_PUBLISH:
         LIST_PUSH(batch->arena, &batch->published,
                   row_of(batch, saga, &event->transition->next, effect->command));

@@ -31,6 +31,7 @@
 #define SAGA_CODES_MAX      32 /* in one `only` or `except` */
 #define SAGA_TYPES_MAX      16 /* in one `succeeds_on` or `fails_on` */
 #define SAGA_KEPT_MAX       64 /* paths kept of one step's output; more: all of it */
+#define SAGA_ATTRIBUTES_MAX 20
 #define SAGA_FILE_BYTES_MAX 1048576
 
 #define SAGA_ATTEMPTS_UNLIMITED 0 /* retry.attempts */
@@ -150,6 +151,11 @@ enum saga_notification {
     SAGA_NOTIFICATIONS
 };
 
+struct saga_attribute { /* what people look for a saga by */
+    struct span name;
+    const struct expr *value;
+};
+
 struct saga_label {
     struct span name, value;
 };
@@ -167,8 +173,10 @@ struct saga_definition {
     bool has_fields;        /* false: any object is a valid input */
     const struct expr *key; /* NULL: none */
     enum saga_key_reuse key_reuse;
-    int64_t timeout_ms;                   /* SAGA_NO_LIMIT: none */
-    const struct expr *output;            /* NULL: a map of the steps' outputs */
+    int64_t timeout_ms;        /* SAGA_NO_LIMIT: none */
+    const struct expr *output; /* NULL: a map of the steps' outputs */
+    const struct saga_attribute *attributes;
+    size_t attribute_count;
     struct span emit[SAGA_NOTIFICATIONS]; /* event types; NONE: not told */
 
     const struct saga_step_def *steps; /* [0] is the root */
@@ -193,6 +201,7 @@ struct saga_problem {
     bool warning;
     int16_t step;            /* SAGA_STEP_ROOT: the definition itself */
     const char *key;         /* "data", "undo" ...; "" : the step as a whole */
+    uint16_t item;           /* of the key "attributes": which of them */
     uint32_t offset, length; /* inside the key's expression; length 0: the whole key */
     char message[240];
     char hint[160]; /* "did you mean .steps.authorise?", or empty */

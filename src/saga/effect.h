@@ -21,6 +21,7 @@ enum saga_effect_type {
     SAGA_EFFECT_END,         /* told; the engine frees the business key */
     SAGA_EFFECT_DEAD_LETTER, /* the reply contradicts what was decided (S-7) */
     SAGA_EFFECT_PUBLISH, /* hand this event over after the commit; no row, it may be lost (S-21) */
+    SAGA_EFFECT_ATTRIBUTES, /* they are others now: saga_attribute_texts() of the next state */
 };
 const char *saga_effect_type_name(enum saga_effect_type type); /* "send" "turn_back" ... */
 

@@ -88,6 +88,7 @@ static const char *const EFFECT[] = {
     [SAGA_EFFECT_END] = "end",
     [SAGA_EFFECT_DEAD_LETTER] = "dead_letter",
     [SAGA_EFFECT_PUBLISH] = "publish",
+    [SAGA_EFFECT_ATTRIBUTES] = "attributes",
 };
 
 static const char *const VERDICT[] = {

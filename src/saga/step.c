@@ -144,6 +144,7 @@ static void finish(struct machine *m, const struct saga_state *before)
         out->verdict = SAGA_NOTHING;
     if (out->verdict == 0) {
         machine_advance(m);
+        attributes_update(m);
         tell_attention(m, before);
         out->verdict = SAGA_APPLIED;
         const char *broken = saga_state_check(m->def, m->state);

@@ -104,6 +104,9 @@ static void put_effect(struct line *line, const struct saga_definition *def,
     case SAGA_EFFECT_END:
         put(line, "end");
         break;
+    case SAGA_EFFECT_ATTRIBUTES:
+        put(line, "attributes");
+        break;
     case SAGA_EFFECT_SETTLE:
     case SAGA_EFFECT_WITHDRAW:
     case SAGA_EFFECT_ADOPT:

@@ -32,6 +32,8 @@ struct store_memory_view {
     size_t row_count;
     const struct store_dead_letter *dead_letters;
     size_t dead_letter_count;
+    const struct store_attribute *attributes; /* by saga id and name */
+    size_t attribute_count;
 };
 void store_memory_view(struct store *store, struct arena *arena, struct store_memory_view *out);
 

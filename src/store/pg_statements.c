@@ -173,6 +173,11 @@ const struct pg_statement PG_STATEMENTS[] = {
         {"definitions",
          "SELECT name, version, hash, source, active, deprecated, created_at FROM definitions "
          "WHERE $1::text IS NULL OR name = $1::text ORDER BY name, version"},
+    [PG_ATTRIBUTES_CLEAR] = {"attributes_clear",
+                             "DELETE FROM attributes WHERE saga_id = ANY ($1::uuid[])"},
+    [PG_ATTRIBUTES_INSERT] = {"attributes_insert",
+                              "INSERT INTO attributes (saga_id, name, value) SELECT * FROM "
+                              "unnest($1::uuid[], $2::text[], $3::text[])"},
     [PG_EVENTS_LEFT] =
         {"events_left",
          "DELETE FROM outbox o USING unnest($2::uuid[], $3::uuid[]) AS i (saga_id, event_id) "

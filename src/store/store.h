@@ -124,6 +124,11 @@ struct store_audit {
     struct id saga_id; /* NONE: null */
 };
 
+struct store_attribute { /* what people look for a saga by; unique by (saga, name) */
+    struct id saga_id;
+    struct span name, value;
+};
+
 /* Conditional wake-up (S-38): written only if the saga still stands at `number`; a miss is no
  * conflict. */
 struct store_wake {
@@ -136,7 +141,8 @@ struct store_wake {
  * Everything of one transaction. Executed in this order, each array as one statement, all in one
  * round trip: sagas insert, sagas update, journal, rows settled (any owner, a miss is fine), rows
  * withdrawn (must be free), adoptions, rows inserted, keys inserted, keys freed, requests, dead
- * letters, audit, wakes. At most one saga element per saga id.
+ * letters, audit, wakes, attributes of sagas removed, attributes inserted. At most one saga element
+ * per saga id.
  */
 struct store_batch {
     const struct store_saga *sagas;
@@ -164,6 +170,10 @@ struct store_batch {
     size_t audit_count;
     const struct store_wake *wakes;
     size_t wake_count;
+    const struct id *cleared; /* sagas whose attributes are removed, to be replaced or not */
+    size_t cleared_count;
+    const struct store_attribute *attributes;
+    size_t attribute_count;
 };
 
 /* ---- sessions ---- */

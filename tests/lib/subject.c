@@ -48,6 +48,8 @@ static size_t count_memory(struct store *store, const char *table)
         return view.entry_count;
     if (strcmp(table, "outbox") == 0)
         return view.row_count;
+    if (strcmp(table, "attributes") == 0)
+        return view.attribute_count;
     assert_string_equal(table, "dead_letters");
     return view.dead_letter_count;
 }
@@ -67,8 +69,9 @@ static struct store *open_postgres(void)
     struct store *store;
     if (url[0] == '\0')
         cluster_database(url);
-    cluster_sql(url, "TRUNCATE sagas, journal, starts, outbox, requests, dead_letters, audit, "
-                     "definitions, daemons");
+    cluster_sql(
+        url, "TRUNCATE sagas, attributes, journal, starts, outbox, requests, dead_letters, audit, "
+             "definitions, daemons");
     options = (struct store_postgres_options){
         .url = url,
         .connect_timeout_ms = 5000,

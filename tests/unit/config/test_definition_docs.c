@@ -26,6 +26,7 @@ static const struct {
     {"defaults", "\n## Defaults\n"},
     {"two_phase", "\n## Two phases\n"},
     {"emit", "\n## Events\n"},
+    {"attribute", "\n## Attributes\n"},
     {"participant", "\n## Participants of two phases\n"},
 };
 #define SECTION_COUNT (sizeof SECTIONS / sizeof SECTIONS[0])
@@ -41,6 +42,7 @@ static const struct {
     {"expr", "expression"},
     {"bool", "`true` or `false`"},
     {"json", "JSON"},
+    {"list attribute", "list of attributes"},
     {"events", "list of event types"},
     {"map two_phase", "two_phase"},
     {"map emit", "emit"},
