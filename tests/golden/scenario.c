@@ -19,6 +19,7 @@ void scenario_init(struct scenario *s, const struct saga_definition *def, struct
     *s = (struct scenario){.def = def, .arena = arena, .now_ms = EPOCH_MS};
     saga_state_init(&s->state, def, id, arena);
     saga_state_init(&s->folded, def, id, arena);
+    s->model = sim_model_new(def, arena);
 }
 
 static struct span word(struct span *rest)
@@ -348,6 +349,10 @@ static const char *commit(struct scenario *s, const struct saga_event *event,
     s->state = transition->next;
     s->state.chain = link;
     follow_locks(s, &transition->effects);
+    const char *differs = sim_model_apply(
+        s->model, &(struct sim_moved){event, &transition->effects, &transition->next});
+    if (differs)
+        return arena_printf(s->arena, "BROKEN: the model differs: %s", differs).ptr;
     const char *broken = saga_state_check(s->def, &s->state);
     if (!broken)
         broken = follow_rows(s, &transition->effects);

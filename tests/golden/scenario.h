@@ -29,6 +29,7 @@
 
 #include "base/arena.h"
 #include "saga/entry.h"
+#include "sim/model.h"
 
 enum scenario_rows { SCENARIO_ROWS_OWNED = 0, SCENARIO_ROWS_FREE, SCENARIO_ROWS_GONE };
 
@@ -37,6 +38,7 @@ struct scenario {
     struct arena *arena;
     struct saga_state state;
     struct saga_state folded; /* from the journal alone */
+    struct sim_model *model;  /* what the rules say, another time */
     int64_t now_ms;
     enum scenario_rows rows;
     struct saga_row outbox[SAGA_STEPS_MAX];
