@@ -207,9 +207,9 @@ static void commit(struct sim_history *h, const struct saga_event *event, struct
     if (!span_equal(bytes, saga_state_encode(h->def, &h->folded, &h->scratch)))
         sim_violate(h, "I-1: folding the journal gives another state");
     fold_anew(h, bytes);
+    keep_event(h, event); /* with the rows as they were */
     for (size_t i = 0; i < t->effects.count; i++)
         follow(h, event, t, &t->effects.items[i]);
-    keep_event(h, event);
     h->counts->applied++;
     read_back(h, bytes, arena);
     h->which = 1 - h->which;

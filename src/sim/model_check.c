@@ -223,5 +223,5 @@ const char *sim_model_check(const struct saga_definition *def, const struct saga
             return arena_printf(arena, "event %zu: %s", i + 1, difference).ptr;
         state = t.next;
     }
-    return m->status == final->status ? NULL : "model: the saga ended otherwise";
+    return m->status == final->status ? NULL : "the saga ended otherwise";
 }
