@@ -50,8 +50,7 @@ static void quiesce(struct machine *m)
 void backward_cause(struct machine *m, enum saga_cause cause, int16_t step)
 {
     struct saga_state *state = m->state;
-    if (state->cause != SAGA_CAUSE_NONE)
-        return;
+    ASSERT(state->cause == SAGA_CAUSE_NONE);
     state->cause = cause;
     state->cause_step = step;
     if (step > SAGA_STEP_ROOT) {
@@ -68,7 +67,8 @@ void backward_cause(struct machine *m, enum saga_cause cause, int16_t step)
 void backward_turn(struct machine *m, enum saga_cause cause, int16_t step)
 {
     ASSERT(m->state->status == SAGA_STATUS_RUNNING);
-    ASSERT(!m->state->committed || cause == SAGA_CAUSE_CLOSE);
+    if (m->state->committed)
+        ASSERT(cause == SAGA_CAUSE_CLOSE);
     m->state->status = SAGA_STATUS_COMPENSATING;
     backward_cause(m, cause, step);
     machine_effect(m, SAGA_EFFECT_TURN_BACK, step, SAGA_PHASE_DO);
@@ -107,8 +107,7 @@ void backward_request(struct machine *m, enum saga_cause cause)
         return;
     }
     state->cancel_requested = true;
-    if (span_is_none(state->cause_reason))
-        state->cause_reason = machine_keep(m, m->event->reason);
+    state->cause_reason = machine_keep(m, m->event->reason);
 }
 
 /* ---- undoing ---- */

@@ -232,8 +232,7 @@ static void step(struct codec *c, struct saga_state *state, int16_t index)
 static bool stored(const struct saga_step_state *s)
 {
     return s->status != SAGA_STEP_WAITING || s->operation[SAGA_PHASE_DO].generation ||
-           s->operation[SAGA_PHASE_DO].due_ms || s->started_ms || s->by_operator ||
-           s->loop != SAGA_STEP_NONE;
+           s->operation[SAGA_PHASE_DO].due_ms || s->loop != SAGA_STEP_NONE;
 }
 
 static void steps(struct codec *c, struct saga_state *state)

@@ -229,13 +229,7 @@ static bool do_is_decidable(const struct machine *m, int16_t step)
         return state->status == SAGA_STEP_SENT || waits_for_a_person(m, step);
     if (kind != SAGA_KIND_DO)
         return false;
-    if (saga_step_open(state->status))
-        return true;
-    if (state->passed_over)
-        return false;
-    if (m->state->status == SAGA_STATUS_RUNNING)
-        return waits_for_a_person(m, step);
-    return state->status == SAGA_STEP_IN_DOUBT && state->effect != SAGA_STEP_NO_EFFECT;
+    return saga_step_open(state->status) || waits_for_a_person(m, step);
 }
 
 static bool undo_is_decidable(const struct machine *m, int16_t step)

@@ -50,8 +50,7 @@ static void prepares_are_late(struct machine *m, int16_t group)
     operation_failure(m, machine_operation(m, step, SAGA_PHASE_DO), SPAN_LIT("timeout"),
                       SPAN_LIT("not all were prepared in time"));
     m->changed = true;
-    if (m->state->status == SAGA_STATUS_RUNNING)
-        backward_turn(m, SAGA_CAUSE_STEP, step);
+    backward_turn(m, SAGA_CAUSE_STEP, step);
 }
 
 static void step_is_due(struct machine *m, int16_t step)
@@ -82,7 +81,6 @@ static bool waits(const struct saga_state *state, const struct saga_step_state *
     case SAGA_STEP_UNDO_SENT:
         return step->operation[step->status == SAGA_STEP_UNDO_SENT].due_ms != 0;
     case SAGA_STEP_BACKOFF:
-        return !state->paused && state->status == SAGA_STATUS_RUNNING;
     case SAGA_STEP_UNDO_BACKOFF:
         return !state->paused && !MUTANT(3, "the next try of an undo is never due");
     default:
@@ -108,7 +106,7 @@ static int64_t saga_timeout_ms(const struct saga_definition *def, const struct s
 
 static int64_t earlier(int64_t a, int64_t b)
 {
-    return a == 0 || (b != 0 && b < a) ? b : a;
+    return a == 0 || b < a ? b : a;
 }
 
 int64_t saga_wake_ms(const struct saga_definition *def, const struct saga_state *state)
