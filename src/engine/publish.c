@@ -71,16 +71,28 @@ static void count_reply(const struct batch_event *event)
     }
 }
 
+/* The same operation before the event; NULL: it is of an element that was not there yet. Elements
+   have no fixed place, so a step is known by its label. */
+static const struct saga_operation *operation_before(const struct saga_state *before,
+                                                     struct span label, size_t phase)
+{
+    int16_t step = saga_state_find(before, label);
+    return step == SAGA_STEP_NONE ? NULL : &before->steps[step].operation[phase];
+}
+
 /* Of any event: what it led to may be a step whose data can't be made. */
 static void count_expression_errors(const struct batch_event *event)
 {
     const struct saga_definition *def = event->saga->definition;
-    const struct saga_state *before = event->before, *after = &event->transition->next;
+    const struct saga_state *after = &event->transition->next;
     for (size_t i = 0; i < 2 * after->step_count; i++) {
-        const struct saga_operation *now = &after->steps[i / 2].operation[i % 2];
-        struct span labels[] = {def->name, def->steps[i / 2].name};
-        if (now->generation == 0 && span_is(now->code, "expression_error") &&
-            !span_equal(before->steps[i / 2].operation[i % 2].code, now->code))
+        const struct saga_step_state *step = &after->steps[i / 2];
+        const struct saga_operation *now = &step->operation[i % 2];
+        if (now->generation != 0 || !span_is(now->code, "expression_error"))
+            continue;
+        const struct saga_operation *then = operation_before(event->before, step->label, i % 2);
+        struct span labels[] = {def->name, saga_def_at(def, after, (int16_t)(i / 2))->name};
+        if (then == NULL || !span_equal(then->code, now->code))
             metric_add(metric_series(METRIC_EXPRESSION_ERRORS, labels), 1);
     }
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "observability/metrics_registry.h"
 #include "tests/lib/world.h"
 
 static const char ORDER[] =
@@ -539,9 +540,29 @@ static void a_saga_that_can_not_be_read_does_not_keep_the_others_asleep(void **s
     assert_true(world_saga(&world, id)->wake_ms > world.now_ms + 30000);
 }
 
+/* S-26, S-34: an element is counted by its step, and stands where the definition has none. */
+static void a_failing_expression_in_an_element_is_counted_by_its_step(void **state)
+{
+    struct world_answer answer;
+    (void)state;
+    const struct saga_definition *def = world_define(
+        &world, "saga: looped\nsteps:\n"
+                "  - {name: first, do: a.b.c, undo: a.b.d, for_each: '[1, 2, 3]'}\n"
+                "  - {name: bad, do: a.b.e, undo: a.b.f, for_each: '[1, 2]', data: '.item.x'}\n");
+    struct span labels[] = {def->name, SPAN_LIT("bad")};
+    struct metric_series *errors = metric_series(METRIC_EXPRESSION_ERRORS, labels);
+    struct id id = world_id(&world);
+    world_start(&world, 0, def, id, "{}", NULL, &answer);
+    world_run(&world, 0);
+    world_answer_all(&world, 0, SAGA_OUTCOME_OK);
+    assert_status(id, "compensated");
+    assert_int_equal(atomic_load(&errors->value), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        ONE(a_failing_expression_in_an_element_is_counted_by_its_step),
         ONE(a_saga_runs_to_its_end),
         ONE(a_rejection_undoes_what_was_done),
         ONE(a_hundred_events_are_one_batch),
