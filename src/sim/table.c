@@ -139,6 +139,7 @@ static const uint16_t SELDOM[SIM_STEP_STATUSES][SIM_KINDS] =
             },
         [SAGA_STEP_REJECTED] =
             {
+                [SIM_ON_OK] = TO(SUCCEEDED),
                 [SIM_ON_CANCEL] = TO(UNDO_WAITING) | TO(UNDO_SENT),
                 [SIM_ON_RETRY] = TO(WAITING),
                 [SIM_ON_CLOSE] = TO(UNDO_WAIVED),

@@ -76,14 +76,28 @@ static void check_expression(const struct expr *expr, struct arena *arena)
         ASSERT(expr_parse(expr_source(expr), arena, &again, &problem) == ERR_OK);
 }
 
+/* What a two_phase step becomes is named by parts: move/from/commit. */
+static void check_name(struct span name)
+{
+    size_t from = 0;
+    for (size_t i = 0; i <= name.len; i++) {
+        if (i < name.len && name.ptr[i] != '/')
+            continue;
+        ASSERT(saga_step_name_valid(((struct span){name.ptr + from, i - from})));
+        from = i + 1;
+    }
+}
+
 static void check_step(const struct saga_definition *def, int16_t at, struct arena *arena)
 {
     const struct saga_step_def *step = &def->steps[at];
-    ASSERT(saga_step_name_valid(step->name) && saga_definition_find(def, step->name) == at);
+    check_name(step->name);
+    ASSERT(saga_definition_find(def, step->name) == at);
     ASSERT(step->parent >= 0 && step->parent < at);
     ASSERT(step->kind != SAGA_KIND_DO || saga_type_valid(step->type));
     ASSERT(span_is_none(step->undo_type) || saga_type_valid(step->undo_type));
-    ASSERT(step->kind != SAGA_KIND_DO || (step->timeout_ms > 0 && step->undo_timeout_ms > 0));
+    ASSERT(step->kind != SAGA_KIND_DO || step->timeout_ms > 0);
+    ASSERT(span_is_none(step->undo_type) || step->undo_timeout_ms > 0);
     check_expression(step->when, arena);
     check_expression(step->data, arena);
     check_expression(step->undo_data, arena);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "tests/lib/service.h"
 
 static const char WAITS[] = "saga: waits\n"
@@ -222,5 +223,6 @@ int main(void)
         cmocka_unit_test(what_nobody_holds_can_t_be_released),
         cmocka_unit_test(pages_of_locks_are_linked_until_the_end),
     };
+    json_init();
     return cmocka_run_group_tests(tests, start_service, stop_service);
 }

@@ -5,9 +5,10 @@ $(BUILD)/bin/sim: $(call obj_of,$(wildcard tests/sim/*.c)) $(call libs_upto,sim)
 
 SIM_SECONDS ?= 60
 SEED ?=
+FROM ?=
 .PHONY: sim
-sim: $(BUILD)/bin/sim ## random histories on all cores (SIM_SECONDS=60; SEED=n: one, told line by line)
-	@$< $(if $(SEED),--seed $(SEED),--seconds $(SIM_SECONDS)) \
+sim: $(BUILD)/bin/sim ## random histories on all cores (SIM_SECONDS=60; FROM=n: the first seed; SEED=n: one, told line by line)
+	@$< $(if $(SEED),--seed $(SEED),--seconds $(SIM_SECONDS)) $(if $(FROM),--from $(FROM)) \
 	    $(if $(filter 1,$(SIM_LEDGER)),--ledger docs/ledger.md) sagas/*.yaml
 
 MUTANTS ?=

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 
+#include "base/json.h"
 #include "tests/lib/world.h"
 
 #define MANY 20
@@ -347,5 +348,6 @@ int main(void)
         ONE(a_lost_answer_to_the_commit_that_asks_loses_nothing),
         ONE(an_action_on_a_saga_that_was_just_given_its_lock_does_not_lose_the_wake_up),
     };
+    json_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
