@@ -175,6 +175,7 @@ static const uint16_t SELDOM[SIM_STEP_STATUSES][SIM_KINDS] =
         [SAGA_STEP_UNDO_BACKOFF] =
             {
                 [SIM_ON_REJECTED] = TO(UNDO_PARKED),
+                [SIM_ON_RETRY] = TO(UNDO_WAITING) | TO(UNDO_PARKED),
             },
         [SAGA_STEP_UNDO_PARKED] =
             {
