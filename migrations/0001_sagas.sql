@@ -52,11 +52,15 @@ CREATE TABLE sagas (
     done             integer     NOT NULL,
     total            integer     NOT NULL,
     state            bytea       NOT NULL,
+    waits_for_child  boolean     NOT NULL,
+    parent           uuid,
+    root             uuid,
     CONSTRAINT i2_ended_or_not CHECK ((status IN ('completed', 'compensated', 'failed')) = (ended_at IS NOT NULL)),
     CONSTRAINT i2_ended_has_no_wake_up CHECK (ended_at IS NULL OR wake_at IS NULL),
     CONSTRAINT i7_waits_for_something CHECK (ended_at IS NOT NULL OR wake_at IS NOT NULL OR paused
-                                             OR attention IS NOT NULL OR lock_since IS NOT NULL),
+                                             OR attention IS NOT NULL OR lock_since IS NOT NULL OR waits_for_child),
     CONSTRAINT i2_ended_waits_for_no_lock CHECK (ended_at IS NULL OR lock_since IS NULL),
+    CONSTRAINT s24_child_has_a_root CHECK ((parent IS NULL) = (root IS NULL)),
     CONSTRAINT attention_is_whole CHECK ((attention IS NULL) = (attention_since IS NULL))
 ) PARTITION BY RANGE (id);
 
@@ -65,6 +69,7 @@ CREATE INDEX sagas_wake ON sagas (wake_at) WHERE wake_at IS NOT NULL;
 CREATE INDEX sagas_live ON sagas (definition, id) WHERE ended_at IS NULL;
 CREATE INDEX sagas_attention ON sagas (attention, id) WHERE attention IS NOT NULL;
 CREATE INDEX sagas_key ON sagas (definition, key) WHERE key IS NOT NULL;
+CREATE INDEX sagas_parent ON sagas (parent) WHERE parent IS NOT NULL;
 CREATE INDEX sagas_flow ON sagas (flow_id) WHERE flow_id IS NOT NULL;
 
 COMMENT ON TABLE sagas IS 'One row a saga: its state, and the columns by which people find it.';
@@ -98,6 +103,10 @@ COMMENT ON COLUMN sagas.lock_since IS 'Since when it has waited for a lock.';
 COMMENT ON COLUMN sagas.done IS 'Steps that are closed.';
 COMMENT ON COLUMN sagas.total IS 'Steps there are.';
 COMMENT ON COLUMN sagas.state IS 'The whole state as the core encodes it; folding the journal gives these bytes.';
+
+COMMENT ON COLUMN sagas.waits_for_child IS 'A saga that it runs lives, or is about to: its end is the next event.';
+COMMENT ON COLUMN sagas.parent IS 'The saga that runs it; null: none does.';
+COMMENT ON COLUMN sagas.root IS 'The saga at the top of the tree it stands in; null: it is that itself.';
 
 -- ---- journal ----
 
@@ -213,7 +222,8 @@ CREATE TABLE outbox (
     event_at        timestamptz NOT NULL,
     saga            text        NOT NULL,
     step            text        NOT NULL,
-    phase           text        NOT NULL CHECK (phase IN ('do', 'undo', 'prepare', 'commit', 'abort')),
+    phase           text        NOT NULL CHECK (phase IN ('do', 'undo', 'prepare', 'commit', 'abort', 'run', 'cancel',
+                                                             'close', 'turn_back', 'ended')),
     type            text        NOT NULL,
     recipient       text,
     idempotency_key text        NOT NULL,
@@ -242,9 +252,9 @@ COMMENT ON COLUMN outbox.created_at IS 'When it was committed.';
 COMMENT ON COLUMN outbox.event_at IS 'When its command was made; a copy carries it again.';
 COMMENT ON COLUMN outbox.saga IS 'Name of the definition.';
 COMMENT ON COLUMN outbox.step IS 'Name of the step.';
-COMMENT ON COLUMN outbox.phase IS 'do or undo; of a two-phase step prepare, commit or abort.';
+COMMENT ON COLUMN outbox.phase IS 'do or undo; of a two-phase step prepare, commit or abort; to another saga run, cancel, close, turn_back or ended.';
 COMMENT ON COLUMN outbox.type IS 'Event type of the command.';
-COMMENT ON COLUMN outbox.recipient IS 'Participant named by the step; null: by the type.';
+COMMENT ON COLUMN outbox.recipient IS 'Participant named by the step, or the id of a saga; null: by the type.';
 COMMENT ON COLUMN outbox.idempotency_key IS 'The operation''s key, for ever the same.';
 COMMENT ON COLUMN outbox.undoes IS 'Of an undo: the idempotency key of its do.';
 COMMENT ON COLUMN outbox.user_id IS 'On whose behalf the saga was started.';
@@ -328,6 +338,7 @@ CREATE TABLE definitions (
     active     boolean     NOT NULL,
     deprecated boolean     NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL,
+    children   text,
     PRIMARY KEY (name, version)
 );
 CREATE UNIQUE INDEX definitions_one_active ON definitions (name) WHERE active;
@@ -340,6 +351,7 @@ COMMENT ON COLUMN definitions.source IS 'The YAML, byte for byte.';
 COMMENT ON COLUMN definitions.active IS 'New sagas start on this version.';
 COMMENT ON COLUMN definitions.deprecated IS 'Not to be started any more.';
 COMMENT ON COLUMN definitions.created_at IS 'When it was put.';
+COMMENT ON COLUMN definitions.children IS 'Versions of the sagas that it runs, fixed when it was put, a JSON object; null: it runs none.';
 
 CREATE TABLE daemons (
     id           uuid        NOT NULL PRIMARY KEY,

@@ -50,6 +50,20 @@ static bool take_options(struct context *context, struct explore_options *option
     return true;
 }
 
+/* What a child may do is not in its parent's file. */
+static bool runs_none(const char *path, const struct saga_definition *def)
+{
+    for (size_t i = 1; i < def->step_count; i++) {
+        if (def->steps[i].kind != SAGA_KIND_RUN)
+            continue;
+        fprintf(stderr,
+                "sagactl: %s:%u: verify looks at one saga only; step \"%.*s\" runs another\n", path,
+                def->steps[i].line, SPAN_ARG(def->steps[i].name));
+        return false;
+    }
+    return true;
+}
+
 static bool load(struct context *context, const char *path, const struct saga_definition **out)
 {
     struct span yaml;
@@ -65,7 +79,7 @@ static bool load(struct context *context, const char *path, const struct saga_de
                     SPAN_ARG(config_diagnostic_print(&diagnostics.items[i], path, yaml,
                                                      &context->arena)));
     }
-    return err == ERR_OK;
+    return err == ERR_OK && runs_none(path, *out);
 }
 
 /* ---- as text ---- */

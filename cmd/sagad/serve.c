@@ -178,7 +178,7 @@ static enum err build_engine(struct parts *parts)
 /* ---- starting ---- */
 
 /* Put one saga file into the database. A version that is there with other content is refused. */
-static bool put_file(struct parts *parts, const struct saga_file *file, enum err *err)
+static bool put_file(struct parts *parts, const struct saga_file *file, bool tell, enum err *err)
 {
     struct arena arena;
     arena_init(&arena);
@@ -194,8 +194,34 @@ static bool put_file(struct parts *parts, const struct saga_file *file, enum err
         log_error("definition.refused",
                   "this version is there with other content; raise `version` in the file",
                   LOG_TEXT("file.path", span_of(file->path)));
+    for (size_t i = 0; i < diagnostics.count && *err == ERR_INVALID && tell; i++)
+        fprintf(stderr, "%.*s",
+                SPAN_ARG(config_diagnostic_print(&diagnostics.items[i], file->path, file->yaml,
+                                                 &arena)));
     arena_release(&arena);
     return *err == ERR_OK;
+}
+
+/* A saga may run one whose file comes later: what can't be put is tried again as long as others
+   can. */
+static enum err put_files(struct parts *parts, struct saga_file *files, size_t count)
+{
+    enum err err = ERR_OK;
+    for (size_t before = count + 1; count > 0 && count < before;) {
+        size_t left = 0;
+        before = count;
+        for (size_t i = 0; i < count; i++) {
+            if (put_file(parts, &files[i], false, &err))
+                continue;
+            if (err != ERR_INVALID)
+                return err_class(err) == ERR_CLASS_RETRY ? ERR_UNAVAILABLE : err;
+            files[left++] = files[i];
+        }
+        count = left;
+    }
+    if (count > 0)
+        (void)put_file(parts, &files[0], true, &err);
+    return count > 0 ? ERR_INVALID : ERR_OK;
 }
 
 static void tell_schema(const char *url, unsigned have, unsigned want)
@@ -234,10 +260,7 @@ static enum err prepare_once(struct parts *parts)
     size_t count;
     if (!sagas_read(parts->config, &parts->arena, &files, &count))
         return ERR_INVALID;
-    for (size_t i = 0; i < count; i++)
-        if (!put_file(parts, &files[i], &err))
-            return err_class(err) == ERR_CLASS_RETRY ? ERR_UNAVAILABLE : err;
-    return ERR_OK;
+    return put_files(parts, files, count);
 }
 
 static enum err start(struct parts *parts)

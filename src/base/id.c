@@ -65,6 +65,18 @@ static int digit_of(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+struct id id_v7_of(int64_t at_ms, struct id derived)
+{
+    struct id id = derived;
+    for (int i = 5; i >= 0; i--) {
+        id.bytes[i] = (uint8_t)at_ms;
+        at_ms >>= 8;
+    }
+    id.bytes[6] = (uint8_t)(0x70 | (derived.bytes[6] & 0x0F));
+    id.bytes[8] = (uint8_t)(0x80 | (derived.bytes[8] & 0x3F));
+    return id;
+}
+
 bool id_parse(struct span text, struct id *out)
 {
     size_t at = 0;

@@ -21,6 +21,9 @@ struct id {
 #define ID_NONE ((struct id){{0}})
 
 struct id id_v7(int64_t now_ms); /* any thread */
+/* A version 7 of this time whose other bits are those of a derived id: the same for the same two.
+ */
+struct id id_v7_of(int64_t at_ms, struct id derived);
 struct id id_v5(struct id name_space, struct span name);
 
 /* The namespace of every id that the service derives (participants.md of the contract). */

@@ -11,6 +11,7 @@
  *   E103 a key twice              E104 another kind of value, or none
  *   E105 not a value of its type  E106 missing              E107 aliases, merge keys, tags
  *   E108 a limit                  E109 a name twice         E111 not exactly one verb
+ *   E206 no such saga
  *   E112 says nothing here        E120 no expression        W110 text that looks like one
  */
 #ifndef CONFIG_DEFINITION_H
@@ -55,6 +56,23 @@ MUST_CHECK enum err config_definition_load(struct span yaml, uint32_t version_de
 MUST_CHECK enum err config_definition_load_unsafe(struct span yaml, struct arena *arena,
                                                   const struct saga_definition **out,
                                                   struct config_diagnostics *diagnostics);
+
+/*
+ * The other sagas that a `run` may name. `find` gives the version to run of that name, NULL if
+ * there is none; `near` a name like it, or NONE. What is found must live as long as the definition.
+ */
+struct config_known {
+    const struct saga_definition *(*find)(void *ctx, struct span name);
+    struct span (*near)(void *ctx, struct span name);
+    void *ctx;
+};
+/* The same, where children are looked up, and fixed to the version that is found (S-24). Without
+   (`known` NULL, and above) they are taken on trust: as sagas without a pivot. */
+MUST_CHECK enum err config_definition_load_among(struct span yaml, uint32_t version_default,
+                                                 const struct config_known *known,
+                                                 struct arena *arena,
+                                                 const struct saga_definition **out,
+                                                 struct config_diagnostics *diagnostics);
 
 /* Whether the file pins a version (`version:` given). */
 bool config_definition_has_version(struct span yaml);

@@ -266,15 +266,21 @@ static struct loading begin(struct span yaml, struct arena *arena,
     };
 }
 
-static enum err load(struct span yaml, uint32_t version_default, bool missing_undo_allowed,
-                     struct arena *arena, const struct saga_definition **out,
-                     struct config_diagnostics *diagnostics)
+struct load_options {
+    uint32_t version_default;
+    bool missing_undo_allowed;
+    const struct config_known *known;
+};
+
+static enum err load(struct span yaml, const struct load_options *options, struct arena *arena,
+                     const struct saga_definition **out, struct config_diagnostics *diagnostics)
 {
     struct loading loading = begin(yaml, arena, diagnostics);
-    loading.missing_undo_allowed = missing_undo_allowed;
+    loading.missing_undo_allowed = options->missing_undo_allowed;
+    loading.known = options->known;
     struct arena *outer = json_use(arena);
     struct file_saga *file = file_walk(&loading) ? file_schema_load(&loading) : NULL;
-    *out = file ? file_build(&loading, file, version_default) : NULL;
+    *out = file ? file_build(&loading, file, options->version_default) : NULL;
     file_schema_free(file);
     json_use(outer);
     if (diagnostics->failed)
@@ -287,14 +293,25 @@ enum err config_definition_load(struct span yaml, uint32_t version_default, stru
                                 const struct saga_definition **out,
                                 struct config_diagnostics *diagnostics)
 {
-    return load(yaml, version_default, false, arena, out, diagnostics);
+    const struct load_options options = {.version_default = version_default};
+    return load(yaml, &options, arena, out, diagnostics);
+}
+
+enum err config_definition_load_among(struct span yaml, uint32_t version_default,
+                                      const struct config_known *known, struct arena *arena,
+                                      const struct saga_definition **out,
+                                      struct config_diagnostics *diagnostics)
+{
+    const struct load_options options = {.version_default = version_default, .known = known};
+    return load(yaml, &options, arena, out, diagnostics);
 }
 
 enum err config_definition_load_unsafe(struct span yaml, struct arena *arena,
                                        const struct saga_definition **out,
                                        struct config_diagnostics *diagnostics)
 {
-    return load(yaml, 1, true, arena, out, diagnostics);
+    const struct load_options options = {.version_default = 1, .missing_undo_allowed = true};
+    return load(yaml, &options, arena, out, diagnostics);
 }
 
 bool config_definition_has_version(struct span yaml)

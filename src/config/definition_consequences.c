@@ -41,6 +41,8 @@ static bool name_unsure(struct loading *l, const char *at, const struct saga_ste
     if (unsure(l, at) || file_rejected(l, at, "name"))
         return true;
     bool named = file_has_place(l, file_pointer(l, span_of(at), SPAN_LIT("name")));
+    if (step->kind == SAGA_KIND_RUN)
+        return !named && !saga_name_valid(step->run);
     return !named && step->kind == SAGA_KIND_DO && !saga_type_valid(step->type);
 }
 

@@ -44,6 +44,7 @@ struct loading {
     struct span source; /* the whole file */
     struct span yaml;   /* without a byte order mark */
     struct arena *arena;
+    const struct config_known *known; /* NULL: other sagas are taken on trust */
     struct config_diagnostics *diagnostics;
     bool missing_undo_allowed;
     size_t dropped_errors, dropped_warnings; /* beyond CONFIG_DIAGNOSTICS_MAX */
@@ -171,7 +172,8 @@ struct file_two_phase {
     unsigned participants_count;
 };
 struct file_step {
-    char *at, *do_, *wait, *name, *description, *when, *data, *to, *timeout, *undo, *undo_data;
+    char *at, *do_, *wait, *run, *name, *description, *when, *data, *to, *timeout, *undo,
+        *undo_data;
     char *undo_timeout, *pivot, *readonly, *optional, *max_parallel, *for_each, *on_failure;
     struct file_two_phase *two_phase;
     struct file_retry *retry, *undo_retry;

@@ -81,6 +81,7 @@ static const cyaml_schema_field_t step_fields[] = {
     TEXT("at", struct file_step, at),
     TEXT("do", struct file_step, do_),
     TEXT("wait", struct file_step, wait),
+    TEXT("run", struct file_step, run),
     TEXT("name", struct file_step, name),
     TEXT("description", struct file_step, description),
     TEXT("when", struct file_step, when),

@@ -78,10 +78,22 @@ static struct span free_name(struct building *b, struct span base)
     return name;
 }
 
+/* ship-goods is ship_goods. */
+static struct span name_from_saga(struct building *b, struct span saga)
+{
+    char *name = (char *)arena_copy(b->loading->arena, saga).ptr;
+    for (size_t i = 0; i < saga.len; i++)
+        name[i] = name[i] == '-' ? '_' : name[i];
+    return (struct span){name, saga.len};
+}
+
 static struct span derived_name(struct building *b, const struct file_step *file,
                                 const struct saga_step_def *step)
 {
-    static const char *const WORDS[] = {"steps", "parallel", "step", "wait", "two_phase"};
+    static const char *const WORDS[] = {"steps",     "parallel", "step", "wait",
+                                        "two_phase", "",         "run"};
+    if (step->kind == SAGA_KIND_RUN && saga_name_valid(step->run))
+        return free_name(b, name_from_saga(b, step->run));
     if (step->kind != SAGA_KIND_DO || span_is_none(step->type))
         return free_name(b, span_of(WORDS[step->kind]));
     struct span name = free_name(b, name_from_type(b, step->type));
@@ -151,7 +163,7 @@ static void not_one_verb(struct building *b, const struct file_step *file, int v
 {
     struct span at = span_of(file->at);
     file_report(b->loading, "E111", file_place(b->loading, at), AT_VALUE,
-                SPAN_LIT("write exactly one of do, wait, parallel, steps, two_phase"),
+                SPAN_LIT("write exactly one of do, run, wait, parallel, steps, two_phase"),
                 verbs == 0 ? "this step does nothing" : "this step has several verbs");
     file_reject(b->loading, at);
 }
@@ -162,8 +174,8 @@ static enum saga_step_kind kind_of(struct building *b, const struct file_step *f
 {
     bool parallel = is_group(b, file, "parallel", file->parallel_count);
     bool steps = is_group(b, file, "steps", file->steps_count);
-    int verbs =
-        (file->do_ != NULL) + (file->wait != NULL) + (file->two_phase != NULL) + parallel + steps;
+    int verbs = (file->do_ != NULL) + (file->run != NULL) + (file->wait != NULL) +
+                (file->two_phase != NULL) + parallel + steps;
     *sure = verbs == 1 && !verb_rejected(b, file);
     if (verbs > 1 || (verbs == 0 && !verb_rejected(b, file)))
         not_one_verb(b, file, verbs);
@@ -173,6 +185,8 @@ static enum saga_step_kind kind_of(struct building *b, const struct file_step *f
         return SAGA_KIND_TWO_PHASE;
     if (steps)
         return SAGA_KIND_SEQUENCE;
+    if (file->run)
+        return SAGA_KIND_RUN;
     return file->wait ? SAGA_KIND_WAIT : SAGA_KIND_DO;
 }
 
@@ -180,27 +194,28 @@ static enum saga_step_kind kind_of(struct building *b, const struct file_step *f
 static void refuse_modifiers(struct building *b, const struct file_step *file,
                              enum saga_step_kind kind)
 {
-    bool is_do = kind == SAGA_KIND_DO, has_undo = file->undo && strcmp(file->undo, "none") != 0;
+    bool is_do = kind == SAGA_KIND_DO, acts = saga_kind_acts(kind),
+         has_undo = file->undo && strcmp(file->undo, "none") != 0;
     has_undo |= file_rejected(b->loading, file->at, "undo");
     const struct {
         const char *key;
         bool given, allowed;
     } KEYS[] = {
-        {"data", file->data, is_do},
+        {"data", file->data, acts},
         {"to", file->to, is_do},
-        {"timeout", file->timeout, is_do},
+        {"timeout", file->timeout, acts},
         {"retry", file->retry, is_do},
-        {"undo", file->undo, is_do},
-        {"undo_data", file->undo_data, is_do && has_undo},
-        {"undo_timeout", file->undo_timeout, is_do && has_undo},
-        {"undo_retry", file->undo_retry, is_do && has_undo},
+        {"undo", file->undo, acts},
+        {"undo_data", file->undo_data, acts && has_undo},
+        {"undo_timeout", file->undo_timeout, acts && has_undo},
+        {"undo_retry", file->undo_retry, acts && has_undo},
         {"pivot", file->pivot, is_do},
         {"readonly", file->readonly, is_do},
-        {"for_each", file->for_each, is_do || kind == SAGA_KIND_SEQUENCE},
+        {"for_each", file->for_each, acts || kind == SAGA_KIND_SEQUENCE},
         {"max_parallel", file->max_parallel, kind == SAGA_KIND_PARALLEL || file->for_each},
     };
     for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
-        bool undo = is_do && strncmp(KEYS[i].key, "undo_", 5) == 0;
+        bool undo = acts && strncmp(KEYS[i].key, "undo_", 5) == 0;
         if (KEYS[i].given && !KEYS[i].allowed)
             file_report(b->loading, "E112", place_of(b, file->at, KEYS[i].key), AT_KEY, SPAN_NONE,
                         undo ? "\"%s\" says nothing without \"undo\""
@@ -215,19 +230,57 @@ static void fill_do(struct building *b, const struct file_step *file, struct sag
 {
     struct loading *l = b->loading;
     step->type = event_type(b, file->at, "do", file->do_);
+    step->to = file_text(l, file->to);
+    step->timeout_ms = file_limit(l, file->at, "timeout", file->timeout, b->timeout_ms);
+    step->retry = file_retry(l, file->retry, b->retry);
+    step->pivot = file_bool(l, file->at, "pivot", file->pivot, false);
+    step->readonly = file_bool(l, file->at, "readonly", file->readonly, false);
+}
+
+static void find_child(struct building *b, const struct file_step *file, struct saga_step_def *step)
+{
+    const struct config_known *known = b->loading->known;
+    const struct place *place = place_of(b, file->at, "run");
+    if (!saga_name_valid(step->run)) {
+        file_report(b->loading, "E105", place, AT_VALUE, SPAN_LIT("write lower-case-with-dashes"),
+                    "\"%.*s\" is not a saga's name", SPAN_ARG(shown(b, file->run)));
+        return;
+    }
+    step->child = known ? known->find(known->ctx, step->run) : NULL;
+    if (step->child)
+        step->run_version = step->child->version;
+    if (known == NULL || step->child)
+        return;
+    struct span near = known->near(known->ctx, step->run);
+    file_report(b->loading, "E206", place, AT_VALUE,
+                near.len ? arena_printf(b->loading->arena, "did you mean \"%.*s\"?", SPAN_ARG(near))
+                         : SPAN_LIT("put that saga first"),
+                "there is no saga \"%.*s\"", SPAN_ARG(step->run));
+}
+
+/* A child has no tries of its own, and as much time as it takes unless something is said. */
+static void fill_run(struct building *b, const struct file_step *file, struct saga_step_def *step)
+{
+    step->run = file_text(b->loading, file->run);
+    step->timeout_ms = file_limit(b->loading, file->at, "timeout", file->timeout, SAGA_NO_LIMIT);
+    step->retry = b->retry;
+    step->phases[SAGA_PHASE_DO] = "run";
+    if (span_is_none(step->undo_type))
+        step->phases[SAGA_PHASE_UNDO] = "turn_back";
+    find_child(b, file, step);
+}
+
+static void fill_undo(struct building *b, const struct file_step *file, struct saga_step_def *step)
+{
+    struct loading *l = b->loading;
     step->undo_none = file->undo && strcmp(file->undo, "none") == 0;
     if (file->undo && !step->undo_none)
         step->undo_type = event_type(b, file->at, "undo", file->undo);
-    step->to = file_text(l, file->to);
     step->data = file_expr(l, file->at, "data", file->data);
     step->undo_data = file_expr(l, file->at, "undo_data", file->undo_data);
-    step->timeout_ms = file_limit(l, file->at, "timeout", file->timeout, b->timeout_ms);
     step->undo_timeout_ms =
         file_limit(l, file->at, "undo_timeout", file->undo_timeout, b->undo_timeout_ms);
-    step->retry = file_retry(l, file->retry, b->retry);
     step->undo_retry = file_retry(l, file->undo_retry, b->undo_retry);
-    step->pivot = file_bool(l, file->at, "pivot", file->pivot, false);
-    step->readonly = file_bool(l, file->at, "readonly", file->readonly, false);
 }
 
 static enum saga_on_failure on_failure(struct building *b, const char *at, const char *text,
@@ -259,8 +312,12 @@ static void fill(struct building *b, const struct file_step *file, struct saga_s
     step->on_failure = on_failure(b, file->at, file->on_failure, &step->optional);
     if (sure)
         refuse_modifiers(b, file, step->kind);
+    if (saga_kind_acts(step->kind))
+        fill_undo(b, file, step);
     if (step->kind == SAGA_KIND_DO)
         fill_do(b, file, step);
+    if (step->kind == SAGA_KIND_RUN)
+        fill_run(b, file, step);
     if (step->kind == SAGA_KIND_WAIT)
         step->wait_ms = file_duration(l, file->at, "wait", file->wait, 0);
     step->for_each = file_expr(l, file->at, "for_each", file->for_each);

@@ -14,7 +14,7 @@
 static bool from_outside(const struct engine_item *item)
 {
     return item->event.type == SAGA_EVENT_REPLY || item->event.type == SAGA_EVENT_START ||
-           item->event.type == SAGA_EVENT_OPERATOR;
+           item->event.type == SAGA_EVENT_OPERATOR || item->event.type == SAGA_EVENT_PARENT;
 }
 
 /* ---- outbox rows ---- */
@@ -92,8 +92,10 @@ static void drop_adoption(struct batch *batch, struct id saga_id, struct id even
 }
 
 /* Only a saga that changed in this batch before can have a row of this batch. */
+enum row_claim { CLAIM_NONE = 0, CLAIM_FREE, CLAIM_THERE };
+
 static void take_away(struct batch *batch, struct batch_saga *saga, struct id event_id,
-                      bool must_be_free)
+                      enum row_claim claim)
 {
     struct store_row_key key = {saga->id, event_id};
     forget_row(saga, event_id);
@@ -101,8 +103,10 @@ static void take_away(struct batch *batch, struct batch_saga *saga, struct id ev
         return;
     if (saga->changed)
         drop_adoption(batch, saga->id, event_id);
-    if (must_be_free)
+    if (claim == CLAIM_FREE)
         LIST_PUSH(batch->arena, &batch->withdrawn, key);
+    else if (claim == CLAIM_THERE)
+        LIST_PUSH(batch->arena, &batch->taken, key);
     else
         LIST_PUSH(batch->arena, &batch->settled, key);
 }
@@ -362,10 +366,13 @@ static void apply_effect(struct batch *batch, struct batch_event *event,
         send(batch, saga, &event->transition->next, effect->command);
         break;
     case SAGA_EFFECT_SETTLE:
-        take_away(batch, saga, effect->event_id, false);
+        take_away(batch, saga, effect->event_id, CLAIM_NONE);
         break;
     case SAGA_EFFECT_WITHDRAW:
-        take_away(batch, saga, effect->event_id, true);
+        take_away(batch, saga, effect->event_id, CLAIM_FREE);
+        break;
+    case SAGA_EFFECT_RECALL:
+        take_away(batch, saga, effect->event_id, CLAIM_THERE);
         break;
     case SAGA_EFFECT_ADOPT:
         adopt(batch, saga, event->item, effect->retry_count);
@@ -575,7 +582,7 @@ static void leave_out(struct batch *batch, struct batch_event *event)
         wake_later(batch, event->saga);
 }
 
-bool engine_batch_apply(struct batch *batch, struct batch_event *event)
+static bool apply(struct batch *batch, struct batch_event *event)
 {
     struct engine_item *item = event->item;
     if (item->failed) {
@@ -596,5 +603,23 @@ bool engine_batch_apply(struct batch *batch, struct batch_event *event)
         return false;
     else if (may_apply(batch, event))
         step(batch, event);
+    return true;
+}
+
+/* What was delivered is gone with the event, whatever the saga made of it. */
+static void take_delivered(struct batch *batch, const struct batch_event *event)
+{
+    bool nobody = event->err == ERR_NOT_FOUND && event->saga->err == ERR_OK;
+    if (!id_is_none(event->item->ask.delivers.saga_id) && (event->err == ERR_OK || nobody))
+        LIST_PUSH(batch->arena, &batch->taken, event->item->ask.delivers);
+}
+
+bool engine_batch_apply(struct batch *batch, struct batch_event *event)
+{
+    if (event->row_gone)
+        return true;
+    if (!apply(batch, event))
+        return false;
+    take_delivered(batch, event);
     return true;
 }

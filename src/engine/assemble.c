@@ -129,6 +129,9 @@ static void add_saga(struct batch *batch, struct batch_saga *saga)
         .labels = labels_of(def, batch->arena),
         .committed = state->committed,
         .paused = state->paused,
+        .waits_for_child = saga_waits_for_child(def, state),
+        .parent = state->parent,
+        .root = state->root,
         .wake_ms = saga->ended ? 0 : due_ms,
         .wake_write = wake_write(batch, saga, due_ms),
         .started_ms = state->started_ms,
@@ -188,6 +191,8 @@ enum err engine_batch_commit(struct batch *batch)
         .settled_count = batch->settled.count,
         .withdrawn = batch->withdrawn.items,
         .withdrawn_count = batch->withdrawn.count,
+        .taken = batch->taken.items,
+        .taken_count = batch->taken.count,
         .adoptions = batch->adoptions.items,
         .adoption_count = batch->adoptions.count,
         .rows = batch->rows.items,
@@ -210,7 +215,7 @@ enum err engine_batch_commit(struct batch *batch)
         .lock_asked_count = batch->locks_asked.count,
     };
     if (out.saga_count + out.wake_count + out.dead_letter_count + out.key_count +
-            out.request_count ==
+            out.request_count + out.taken_count ==
         0)
         return ERR_OK;
     if (MUTANT(65, "commands are told to the relay before the commit") && batch->rows.count)

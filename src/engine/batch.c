@@ -69,7 +69,7 @@ struct batch_key *engine_batch_key(struct batch *batch, const struct store_key *
 static bool wants_fresh(const struct engine_item *item)
 {
     return item->reload || item->polled || item->ask.dry_run ||
-           item->event.type == SAGA_EVENT_OPERATOR;
+           item->event.type == SAGA_EVENT_OPERATOR || item->event.type == SAGA_EVENT_PARENT;
 }
 
 static bool wants_rows(const struct engine_item *item)
@@ -77,7 +77,7 @@ static bool wants_rows(const struct engine_item *item)
     if (item->event.type == SAGA_EVENT_REPLY)
         return item->event.reply.outcome == SAGA_OUTCOME_UNKNOWN;
     return item->event.type == SAGA_EVENT_TIMER || item->event.type == SAGA_EVENT_OPERATOR ||
-           item->event.type == SAGA_EVENT_ADOPTED;
+           item->event.type == SAGA_EVENT_PARENT || item->event.type == SAGA_EVENT_ADOPTED;
 }
 
 /* A start's id is new but for repeated attempts, so its saga is not looked for at first: if it is

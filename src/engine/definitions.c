@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "engine/children.h"
 #include "observability/log.h"
 
 #define PUT_TRIES_MAX 5 /* another daemon may take the version number that we chose */
@@ -160,7 +161,11 @@ static const struct saga_definition *keep(struct engine_definitions *definitions
     const struct saga_definition *definition = NULL;
     struct config_diagnostics diagnostics = {0};
     struct span yaml = arena_copy(arena, stored->source);
-    enum err err = config_definition_load(yaml, stored->version, arena, &definition, &diagnostics);
+    struct engine_children children = {definitions, arena, true,
+                                       arena_copy(arena, stored->children)};
+    const struct config_known known = engine_children_known(&children);
+    enum err err = config_definition_load_among(yaml, stored->version, &known, arena, &definition,
+                                                &diagnostics);
     if (err) {
         log_error("definition.unreadable", "a stored definition no longer loads: it is left out",
                   LOG_TEXT("saga.name", stored->name), LOG_INT("saga.version", stored->version),
@@ -250,6 +255,16 @@ size_t engine_definition_list(struct engine_definitions *definitions, struct are
     return count;
 }
 
+enum err engine_definition_check(struct engine_definitions *definitions, struct span yaml,
+                                 uint32_t version, struct arena *arena,
+                                 const struct saga_definition **out,
+                                 struct config_diagnostics *diagnostics)
+{
+    struct engine_children children = {.definitions = definitions, .arena = arena};
+    const struct config_known known = engine_children_known(&children);
+    return config_definition_load_among(yaml, version, &known, arena, out, diagnostics);
+}
+
 /* ---- putting one ---- */
 
 static bool same_hash(const struct hash *a, const struct hash *b)
@@ -285,7 +300,8 @@ static enum err choose_version(const struct store_definition *stored, size_t cou
 }
 
 static enum err add_to_store(struct engine_definitions *definitions, struct span yaml,
-                             const struct saga_definition *draft, uint32_t version, bool activate)
+                             const struct saga_definition *draft, uint32_t version, bool activate,
+                             struct arena *arena)
 {
     bool created = false;
     const struct store_definition definition = {
@@ -293,6 +309,7 @@ static enum err add_to_store(struct engine_definitions *definitions, struct span
         .version = version,
         .hash = draft->hash,
         .source = yaml,
+        .children = engine_children_print(draft, arena),
         .active = activate,
     };
     pthread_mutex_lock(&definitions->session_mutex);
@@ -336,8 +353,9 @@ static enum err put_once(struct engine_definitions *definitions, struct span yam
     for (size_t i = 0; i < count; i++)
         out->active_version = stored[i].active ? stored[i].version : out->active_version;
     if (options->dry_run)
-        return config_definition_load(yaml, version, arena, &out->definition, &ignored);
-    err = add_to_store(definitions, yaml, draft, version, options->activate);
+        return engine_definition_check(definitions, yaml, version, arena, &out->definition,
+                                       &ignored);
+    err = add_to_store(definitions, yaml, draft, version, options->activate, arena);
     if (!err)
         err = load(definitions, draft->name);
     if (err)
@@ -386,7 +404,7 @@ enum err engine_definition_put_if(struct engine_definitions *definitions, struct
 {
     const struct saga_definition *draft = NULL;
     *out = (struct engine_put){0};
-    enum err err = config_definition_load(yaml, 1, arena, &draft, diagnostics);
+    enum err err = engine_definition_check(definitions, yaml, 1, arena, &draft, diagnostics);
     if (!err && !span_is_none(options->expected_name) &&
         !span_equal(options->expected_name, draft->name)) {
         name_problem(diagnostics, draft->name, options->expected_name, arena);

@@ -24,6 +24,12 @@ MUST_CHECK enum err engine_definitions_load(struct engine_definitions *definitio
 const struct saga_definition *engine_definition(struct engine_definitions *definitions,
                                                 struct span name, uint32_t version);
 
+/* Load a file as if it were put: the sagas that it runs are those that are active (S-24). */
+MUST_CHECK enum err engine_definition_check(struct engine_definitions *definitions,
+                                            struct span yaml, uint32_t version, struct arena *arena,
+                                            const struct saga_definition **out,
+                                            struct config_diagnostics *diagnostics);
+
 enum engine_put_result { ENGINE_PUT_CREATED = 1, ENGINE_PUT_UNCHANGED };
 struct engine_put {
     enum engine_put_result result;

@@ -57,8 +57,11 @@ struct engine_submission {
     struct hash request_fingerprint;
     uint64_t expected_number; /* ERR_CONFLICT if the saga is at another; 0: any */
     engine_answer_fn *answer; /* with request_key; NULL: 202, {"id", "status"} */
-    bool dry_run;             /* the same function, and the effects thrown away */
-    engine_done_fn *done;     /* on the worker's thread, after the commit; may be NULL */
+    /* The event is this row, of the saga that sent it: the row goes in the event's transaction, and
+       the event is not applied if it is gone already. saga_id NONE: it is no row. */
+    struct store_row_key delivers;
+    bool dry_run;         /* the same function, and the effects thrown away */
+    engine_done_fn *done; /* on the worker's thread, after the commit; may be NULL */
     void *ctx;
 };
 
@@ -99,6 +102,16 @@ void engine_stop(struct engine *engine); /* ends the heartbeat: what is ours is 
  */
 MUST_CHECK enum err engine_submit(struct engine *engine,
                                   const struct engine_submission *submission);
+
+/*
+ * Whether a row is for a saga (S-24), and to be delivered by the engine instead of a transport; and
+ * its delivery, by the daemon that owns it. `done` is told ERR_OK if the row is gone, whoever took
+ * it; on any other error it is still there, and is to be tried again later. ERR_NOT_FOUND: what it
+ * needs is not there (now).
+ */
+bool engine_row_is_inner(const struct store_row *row);
+MUST_CHECK enum err engine_deliver(struct engine *engine, const struct store_row *row,
+                                   engine_done_fn *done, void *ctx);
 
 /* Without threads, for tests and the simulator: one turn each; true if it did something. */
 bool engine_worker_once(struct engine *engine, unsigned worker, int wait_ms);

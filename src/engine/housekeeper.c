@@ -130,6 +130,14 @@ static enum err poll_due(struct engine_housekeeper *house)
     return err;
 }
 
+/* A row for a saga that is still there has certainly not arrived: it is let go for anyone to
+   deliver, and nothing befalls its saga (S-24). */
+static enum err free_inner(struct engine_housekeeper *house, const struct store_row *row)
+{
+    const struct store_row_key key = {row->saga_id, row->event_id};
+    return store_let_go(house->session, row->owner, &key, 1);
+}
+
 /* How long a row has been an orphan nobody knows, so each n-th look takes those of all ranks. */
 static enum err poll_orphans(struct engine_housekeeper *house)
 {
@@ -141,7 +149,9 @@ static enum err poll_orphans(struct engine_housekeeper *house)
     for (size_t i = 0; i < count && !err; i++) {
         struct saga_event event = {.type = SAGA_EVENT_ADOPTED, .saga_id = rows[i].saga_id};
         event.row.command_id = rows[i].event_id;
-        if (all || ours(house, rows[i].saga_id))
+        if (engine_row_is_inner(&rows[i]))
+            err = free_inner(house, &rows[i]);
+        else if (all || ours(house, rows[i].saga_id))
             push_polled(house, &event, &rows[i], 0);
     }
     return err;

@@ -108,6 +108,7 @@ struct batch_event {
     struct store_request_seen request_seen;
     enum err err;
     bool replayed;
+    bool row_gone; /* what it delivers was taken by somebody else */
 };
 
 struct batch_key { /* a key that this batch takes or frees */
@@ -132,6 +133,7 @@ struct batch {
     LIST(struct store_entry) entries;
     LIST(struct store_row_key) settled;
     LIST(struct store_row_key) withdrawn;
+    LIST(struct store_row_key) taken; /* recalled, or delivered to another saga */
     LIST(struct store_adoption) adoptions;
     LIST(struct store_row) rows;    /* new ones; saga_id NONE: dropped again, see assemble */
     LIST(struct store_row) adopted; /* to be told to the relay */

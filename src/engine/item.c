@@ -31,6 +31,7 @@ static size_t item_spans(struct engine_item *item, struct span *spans[ITEM_SPANS
         &event->operator_.code,
         &event->operator_.message,
         &event->operator_.key,
+        &event->parent.code,
         &item->ask.request_key,
         &row->saga,
         &row->step,

@@ -51,6 +51,8 @@ struct span engine_event_type(const struct batch_event *event)
         ASSERT(event->saga->definition != NULL);
         const struct saga_step_def *step =
             saga_def_at(event->saga->definition, &transition->next, transition->step);
+        if (saga_is_inner(step, transition->phase == SAGA_PHASE_UNDO))
+            return SPAN_LIT("saga.ended");
         return transition->phase == SAGA_PHASE_UNDO ? step->undo_type : step->type;
     }
     switch (event->item->event.type) {
@@ -66,6 +68,8 @@ struct span engine_event_type(const struct batch_event *event)
         return SPAN_LIT("saga.adopted");
     case SAGA_EVENT_OPERATOR:
         return SPAN_LIT("saga.operator");
+    case SAGA_EVENT_PARENT:
+        return SPAN_LIT("saga.parent");
     }
     return SPAN_NONE;
 }

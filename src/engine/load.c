@@ -80,7 +80,8 @@ static enum err load_sagas(struct batch *batch)
 
 static bool has_business_key(const struct saga_definition *def, const struct saga_event *event)
 {
-    return def->key_reuse != SAGA_KEY_ALLOW && (def->key || !span_is_none(event->start.key));
+    return id_is_none(event->start.parent) && def->key_reuse != SAGA_KEY_ALLOW &&
+           (def->key || !span_is_none(event->start.key));
 }
 
 /* An input that makes no sense has no key; saga_step will say what is wrong with it. */
@@ -219,6 +220,33 @@ static enum err load_requests(struct batch *batch)
     return err;
 }
 
+/* Only where a conflict or a lost commit came before: else the claim on the row says it. */
+static enum err load_delivered(struct batch *batch)
+{
+    struct store_row_seen *seen = NULL;
+    size_t count = 0, seen_count = 0;
+    struct id *ids = ARENA_ARRAY(batch->arena, struct id, batch->event_count);
+    for (size_t i = 0; i < batch->event_count; i++) {
+        const struct engine_item *item = batch->events[i].item;
+        if (item->reload && !id_is_none(item->ask.delivers.saga_id))
+            ids[count++] = item->ask.delivers.saga_id;
+    }
+    if (count == 0)
+        return ERR_OK;
+    enum err err = store_load_rows(batch->worker->session, ids, count,
+                                   batch->engine->options.heartbeat_timeout_ms, batch->arena, &seen,
+                                   &seen_count);
+    for (size_t i = 0; i < batch->event_count && !err; i++) {
+        struct batch_event *event = &batch->events[i];
+        const struct store_row_key *key = &event->item->ask.delivers;
+        event->row_gone = event->item->reload && !id_is_none(key->saga_id);
+        for (size_t j = 0; j < seen_count && event->row_gone; j++)
+            event->row_gone = !id_equal(seen[j].event_id, key->event_id) ||
+                              !id_equal(seen[j].saga_id, key->saga_id);
+    }
+    return err;
+}
+
 enum err engine_batch_load(struct batch *batch)
 {
     enum err err = load_sagas(batch);
@@ -228,6 +256,8 @@ enum err engine_batch_load(struct batch *batch)
         err = load_locks(batch);
     if (!err)
         err = load_rows(batch);
+    if (!err)
+        err = load_delivered(batch);
     if (!err)
         err = load_requests(batch);
     return err;

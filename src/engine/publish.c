@@ -24,6 +24,8 @@ static void tell_relay(struct batch *batch)
         hooks->settled(hooks->ctx, batch->settled.items, batch->settled.count);
     if (hooks->settled && batch->withdrawn.count > 0)
         hooks->settled(hooks->ctx, batch->withdrawn.items, batch->withdrawn.count);
+    if (hooks->settled && batch->taken.count > 0)
+        hooks->settled(hooks->ctx, batch->taken.items, batch->taken.count);
     if (hooks->rows && batch->rows.count > 0)
         hooks->rows(hooks->ctx, batch->rows.items, batch->rows.count);
     if (hooks->rows && batch->adopted.count > 0)
@@ -125,6 +127,7 @@ static void count_applied(const struct batch_event *event)
     case SAGA_EVENT_HANDED_OVER:
     case SAGA_EVENT_ADOPTED:
     case SAGA_EVENT_OPERATOR:
+    case SAGA_EVENT_PARENT:
         break;
     }
     count_expression_errors(event);

@@ -206,7 +206,8 @@ void handle_validate(struct request *request)
     if (!request_type(request, YAML_TYPES))
         return;
     enum err err =
-        config_definition_load(request_body(request), 1, &request->arena, &def, &diagnostics);
+        engine_definition_check(request->server->options.definitions, request_body(request), 1,
+                                &request->arena, &def, &diagnostics);
     text_init(&out, &request->arena);
     text_json_open(&out, '{');
     print_text(&out, "result", err ? SPAN_LIT("invalid") : SPAN_LIT("valid"));

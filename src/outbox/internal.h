@@ -67,6 +67,7 @@ struct outbox_relay {
     struct participant *participants;
     size_t in_flight;
     struct held_list answered, let_go;
+    struct held_list inner;                            /* for other sagas: of no participant */
     struct span unmatched[OUTBOX_UNMATCHED_TYPES_MAX]; /* event types that nobody takes */
     size_t unmatched_count;
     struct store_session *session; /* of the relay's thread */
@@ -102,6 +103,10 @@ void participant_missing(struct outbox_relay *relay, struct span event_type);
 
 void relay_answer(void *ctx, const struct store_row *row, const struct transport_answer *answer);
 bool relay_submit_answers(struct outbox_relay *relay); /* without the mutex */
+
+/* ---- inner.c ---- */
+
+bool relay_deliver_inner(struct outbox_relay *relay); /* without the mutex */
 
 /* ---- sending.c: without the mutex ---- */
 

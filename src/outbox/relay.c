@@ -96,6 +96,7 @@ bool outbox_relay_once(struct outbox_relay *relay, int wait_ms)
     bool did = relay_submit_answers(relay);
     did |= relay_take_up_if_asked(relay);
     did |= relay_poll_free(relay);
+    did |= relay_deliver_inner(relay);
     did |= relay_send_waiting(relay);
     did |= relay_let_go(relay);
     return did;
@@ -135,6 +136,10 @@ static void let_go_waiting(struct outbox_relay *relay)
     struct held *held;
     pthread_mutex_lock(&relay->mutex);
     relay->stopping = true;
+    while ((held = held_pop(&relay->inner)) != NULL) {
+        held->status = HELD_LET_GO;
+        held_push(&relay->let_go, held);
+    }
     for (size_t i = 0; i < relay->options.config->participant_count; i++) {
         while ((held = held_pop(&relay->participants[i].waiting)) != NULL) {
             held->status = HELD_LET_GO;

@@ -4,6 +4,7 @@
  * Rows come from memory right after their commit, never by reading. The relay finds the
  * participant, keeps within its limit of requests in flight, and gives the row to the transport;
  * the answer is the next event of the saga, and the settled row goes with that event's transaction.
+ * A row that is for another saga (S-24) goes to the engine instead.
  * Rows it can't send (no participant, too many) are let go: free rows, which can be withdrawn
  * (S-11), and are taken again when there is room. A daemon whose heartbeat is old hands nothing
  * over.

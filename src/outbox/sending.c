@@ -19,15 +19,17 @@ static void hold_row(struct outbox_relay *relay, const struct store_row *row, bo
     struct held *held = held_add(relay, row, committed);
     if (held == NULL)
         return;
-    held->participant = participant_for(relay, held->row.type, held->row.to);
-    if (held->participant == NULL)
+    bool inner = engine_row_is_inner(&held->row);
+    held->participant = inner ? NULL : participant_for(relay, held->row.type, held->row.to);
+    if (held->participant == NULL && !inner)
         participant_missing(relay, held->row.type);
-    if (held->participant == NULL || relay->held_count > OUTBOX_ROWS_MAX || relay->stopping) {
+    if ((held->participant == NULL && !inner) || relay->held_count > OUTBOX_ROWS_MAX ||
+        relay->stopping) {
         held->status = HELD_LET_GO;
         held_push(&relay->let_go, held);
         return;
     }
-    held_push(&held->participant->waiting, held);
+    held_push(inner ? &relay->inner : &held->participant->waiting, held);
 }
 
 void relay_hold(struct outbox_relay *relay, const struct store_row *rows, size_t count,

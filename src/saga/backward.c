@@ -21,7 +21,7 @@ static void quiesce_step(struct machine *m, int16_t step)
         operation->due_ms = 0;
         return;
     }
-    if (kind != SAGA_KIND_DO) {
+    if (!saga_kind_acts(kind)) {
         operation->due_ms = 0; /* of a group of prepares */
         return;
     }
@@ -31,6 +31,10 @@ static void quiesce_step(struct machine *m, int16_t step)
     }
     if (state->status != SAGA_STEP_SENT || operation->last == SAGA_OUTCOME_IN_PROGRESS)
         return;
+    if (kind == SAGA_KIND_RUN) {
+        child_quiesce(m, step);
+        return;
+    }
     enum machine_row row = machine_row(m, operation->event_id);
     if (MUTANT(12, "a row is withdrawn that a daemon owns") && row == MACHINE_ROW_OWNED)
         operation_withdraw(m, step);
@@ -59,7 +63,9 @@ void backward_cause(struct machine *m, enum saga_cause cause, int16_t step)
         state->cause_code = operation->code;
         state->cause_message = operation->message;
     } else {
-        state->cause_code = span_of(saga_cause_name(cause));
+        bool told = m->event->type == SAGA_EVENT_PARENT && m->event->parent.code.len > 0;
+        state->cause_code =
+            told ? machine_keep(m, m->event->parent.code) : span_of(saga_cause_name(cause));
     }
     if (cause == SAGA_CAUSE_CLOSE || state->status == SAGA_STATUS_PENDING)
         state->cause_reason = machine_keep(m, m->event->reason);
@@ -87,6 +93,8 @@ bool backward_pivot_holds(const struct machine *m)
         return false;
     switch ((int)pivot->status) {
     case SAGA_STEP_SENT:
+        if (machine_kind(m, m->def->pivot) == SAGA_KIND_RUN)
+            return machine_row(m, operation->event_id) <= MACHINE_ROW_GONE;
         return unknown || machine_row(m, operation->event_id) != MACHINE_ROW_FREE;
     case SAGA_STEP_BACKOFF:
     case SAGA_STEP_IN_DOUBT:
@@ -104,11 +112,12 @@ void backward_request(struct machine *m, enum saga_cause cause)
     if (cause == SAGA_CAUSE_TIMEOUT) {
         state->timeout_noted = true;
         state->timeout_first = !state->cancel_requested;
-        return;
+    } else {
+        state->cancel_requested = true;
+        if (span_is_none(state->cause_reason))
+            state->cause_reason = machine_keep(m, m->event->reason);
     }
-    state->cancel_requested = true;
-    if (span_is_none(state->cause_reason))
-        state->cause_reason = machine_keep(m, m->event->reason);
+    child_hurry_pivot(m);
 }
 
 /* ---- undoing ---- */
@@ -142,6 +151,10 @@ static void begin_undo(struct machine *m, int16_t step)
 {
     struct saga_operation *operation = machine_operation(m, step, SAGA_PHASE_UNDO);
     struct span problem;
+    if (machine_is_inner(m, step, SAGA_PHASE_UNDO) && !child_can_turn_back(m, step)) {
+        child_cannot_turn_back(m, step);
+        return;
+    }
     if (m->state->paused && !MUTANT(16, "an undo is sent in a pause")) {
         m->changed |= machine_step(m, step)->status != SAGA_STEP_UNDO_WAITING;
         machine_step(m, step)->status = SAGA_STEP_UNDO_WAITING;
@@ -170,7 +183,10 @@ static bool close_undo(struct machine *m, int16_t step)
 {
     struct saga_step_state *state = machine_step(m, step);
     struct saga_operation *undo = &state->operation[SAGA_PHASE_UNDO];
-    if (state->status == SAGA_STEP_UNDO_SENT) {
+    if (state->status == SAGA_STEP_UNDO_SENT && machine_is_inner(m, step, SAGA_PHASE_UNDO)) {
+        if (!child_close(m, step))
+            return false;
+    } else if (state->status == SAGA_STEP_UNDO_SENT) {
         if (machine_row(m, undo->event_id) != MACHINE_ROW_FREE)
             return false;
         machine_effect(m, SAGA_EFFECT_WITHDRAW, step, SAGA_PHASE_UNDO)->event_id = undo->event_id;
@@ -187,6 +203,8 @@ static bool leaf_clean(struct machine *m, int16_t step)
     case SAGA_STEP_SENT:
         if (MUTANT(10, "an undo does not wait for its do"))
             break;
+        if (m->state->closing && machine_kind(m, step) == SAGA_KIND_RUN)
+            child_close(m, step);
         return false;
     case SAGA_STEP_BACKOFF:
         return false;
@@ -210,7 +228,7 @@ static bool leaf_clean(struct machine *m, int16_t step)
     }
     if (MUTANT(9, "an effect that is only possible is not undone") && state->effect == 1)
         return true;
-    if (state->effect == SAGA_STEP_NO_EFFECT || span_is_none(def->undo_type) || m->state->committed)
+    if (state->effect == SAGA_STEP_NO_EFFECT || !saga_has_undo(def) || m->state->committed)
         return true;
     if (m->state->closing) {
         backward_waive(m, step);
@@ -272,7 +290,7 @@ static void close_group(struct machine *m, int16_t step)
 bool backward_step(struct machine *m, int16_t step)
 {
     enum saga_step_kind kind = machine_kind(m, step);
-    if (kind == SAGA_KIND_DO)
+    if (saga_kind_acts(kind))
         return leaf_clean(m, step);
     if (kind == SAGA_KIND_WAIT)
         return !saga_step_open(machine_step(m, step)->status);

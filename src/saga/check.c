@@ -34,7 +34,8 @@ static const char *check_open(const struct saga_definition *def, const struct sa
     enum saga_step_status status = step->status;
     bool undo = status == SAGA_STEP_UNDO_SENT || status == SAGA_STEP_UNDO_BACKOFF;
     enum saga_step_kind kind = saga_kind_at(def, state, (int16_t)i);
-    bool leaf = kind == SAGA_KIND_DO || kind == SAGA_KIND_WAIT;
+    bool inner = kind == SAGA_KIND_RUN && saga_is_inner(saga_def_at(def, state, (int16_t)i), undo);
+    bool leaf = (saga_kind_acts(kind) && !inner) || kind == SAGA_KIND_WAIT;
     bool open = undo || saga_step_open(status);
     if (!open)
         return NULL;
@@ -43,7 +44,7 @@ static const char *check_open(const struct saga_definition *def, const struct sa
     if (leaf && step->operation[undo].due_ms == 0)
         return "I-7: an open step has a time at which it is looked at";
     bool sent = status == SAGA_STEP_SENT || status == SAGA_STEP_UNDO_SENT;
-    if (sent && kind == SAGA_KIND_DO && step->operation[undo].generation == 0)
+    if (sent && saga_kind_acts(kind) && step->operation[undo].generation == 0)
         return "I-6: a step that is sent has a command";
     return NULL;
 }
@@ -90,10 +91,9 @@ static bool has_effect_left(const struct saga_definition *def, const struct saga
                             int16_t step)
 {
     const struct saga_step_state *at = &state->steps[step];
-    bool leaf = saga_kind_at(def, state, step) == SAGA_KIND_DO;
-    if (leaf && !span_is_none(saga_def_at(def, state, step)->undo_type) &&
-        at->effect != SAGA_STEP_NO_EFFECT && at->status != SAGA_STEP_UNDONE &&
-        at->status != SAGA_STEP_UNDO_WAIVED)
+    bool leaf = saga_kind_acts(saga_kind_at(def, state, step));
+    if (leaf && saga_has_undo(saga_def_at(def, state, step)) && at->effect != SAGA_STEP_NO_EFFECT &&
+        at->status != SAGA_STEP_UNDONE && at->status != SAGA_STEP_UNDO_WAIVED)
         return true;
     if (leaf && saga_step_open(at->status))
         return true;
@@ -108,7 +108,7 @@ static bool has_effect_left(const struct saga_definition *def, const struct saga
 static bool undo_begun(const struct saga_definition *def, const struct saga_state *state,
                        int16_t step)
 {
-    if (saga_kind_at(def, state, step) == SAGA_KIND_DO)
+    if (saga_kind_acts(saga_kind_at(def, state, step)))
         return state->steps[step].operation[SAGA_PHASE_UNDO].generation != 0;
     for (int16_t child = saga_first_of(def, state, step); child != SAGA_STEP_NONE;
          child = saga_next_of(def, state, child)) {
@@ -141,7 +141,8 @@ static const char *check_order(const struct saga_definition *def, const struct s
 static const char *check_wake(const struct saga_definition *def, const struct saga_state *state)
 {
     if (saga_status_terminal(state->status) || state->paused || saga_wake_ms(def, state) != 0 ||
-        state->lock_since_ms != 0 || saga_blocked(def, state).reason != SAGA_ATTENTION_NONE)
+        state->lock_since_ms != 0 || saga_blocked(def, state).reason != SAGA_ATTENTION_NONE ||
+        saga_waits_for_child(def, state))
         return NULL;
     return "I-7: the saga waits for nothing";
 }

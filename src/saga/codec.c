@@ -168,7 +168,7 @@ static void operation(struct codec *c, struct saga_operation *o)
     NUMBER(c, o->generation, UINT32_MAX);
     NUMBER(c, o->tries, UINT32_MAX);
     NUMBER(c, o->sendings, UINT32_MAX);
-    NUMBER(c, o->last, SAGA_OUTCOME_IN_PROGRESS);
+    NUMBER(c, o->last, SAGA_OUTCOME_CHILD_FAILED);
     TIME(c, o->first_sent_ms);
     TIME(c, o->sent_ms);
     TIME(c, o->due_ms);
@@ -183,12 +183,15 @@ static void operation(struct codec *c, struct saga_operation *o)
 }
 
 static void step_flags(struct codec *c, struct saga_step_state *s, bool *undo, bool *loop,
-                       uint64_t *flags)
+                       bool *child, uint64_t *flags)
 {
     FLAG(c, *flags, 0, s->passed_over);
     FLAG(c, *flags, 1, s->by_operator);
     FLAG(c, *flags, 2, *undo);
     FLAG(c, *flags, 3, *loop);
+    FLAG(c, *flags, 4, s->cancel_told);
+    FLAG(c, *flags, 5, s->close_told);
+    FLAG(c, *flags, 6, *child);
 }
 
 /* A for_each that has begun: its elements come into being, so that the steps behind can be theirs.
@@ -210,11 +213,12 @@ static void step(struct codec *c, struct saga_state *state, int16_t index)
     uint64_t flags = 0;
     const struct saga_operation *back = &s->operation[SAGA_PHASE_UNDO];
     bool undo = back->number || back->code.len || back->due_ms, loop = s->element_count > 0;
+    bool child = !id_is_none(s->child);
     if (c->writing)
-        step_flags(c, s, &undo, &loop, &flags);
-    NUMBER(c, flags, 15);
+        step_flags(c, s, &undo, &loop, &child, &flags);
+    NUMBER(c, flags, 0x7F);
     if (!c->writing)
-        step_flags(c, s, &undo, &loop, &flags);
+        step_flags(c, s, &undo, &loop, &child, &flags);
     NUMBER(c, s->status, SAGA_STEP_UNDO_WAIVED);
     NUMBER(c, s->effect, SAGA_STEP_CERTAIN_EFFECT);
     TIME(c, s->started_ms);
@@ -222,6 +226,8 @@ static void step(struct codec *c, struct saga_state *state, int16_t index)
     span(c, &s->output);
     if (s->loop != SAGA_STEP_NONE)
         span(c, &s->item);
+    if (child)
+        bytes(c, s->child.bytes, sizeof s->child.bytes);
     operation(c, &s->operation[SAGA_PHASE_DO]);
     if (undo)
         operation(c, &s->operation[SAGA_PHASE_UNDO]);
@@ -256,7 +262,7 @@ static void steps(struct codec *c, struct saga_state *state)
     }
 }
 
-static void state_flags(struct codec *c, struct saga_state *s, uint64_t *flags)
+static void state_flags(struct codec *c, struct saga_state *s, bool *child, uint64_t *flags)
 {
     FLAG(c, *flags, 0, s->committed);
     FLAG(c, *flags, 1, s->paused);
@@ -265,11 +271,13 @@ static void state_flags(struct codec *c, struct saga_state *s, uint64_t *flags)
     FLAG(c, *flags, 4, s->closing);
     FLAG(c, *flags, 5, s->waived);
     FLAG(c, *flags, 6, s->timeout_first);
+    FLAG(c, *flags, 7, *child);
 }
 
 static void header(struct codec *c, struct saga_state *s)
 {
     uint64_t flags = 0;
+    bool child = !id_is_none(s->parent);
     bytes(c, s->id.bytes, sizeof s->id.bytes);
     bytes(c, s->hash.bytes, sizeof s->hash.bytes);
     bytes(c, s->chain.bytes, SAGA_CHAIN_BYTES);
@@ -278,10 +286,15 @@ static void header(struct codec *c, struct saga_state *s)
     NUMBER(c, s->status, SAGA_STATUS_FAILED);
     number(c, &s->number);
     if (c->writing)
-        state_flags(c, s, &flags);
-    NUMBER(c, flags, 0x7F);
+        state_flags(c, s, &child, &flags);
+    NUMBER(c, flags, 0xFF);
     if (!c->writing)
-        state_flags(c, s, &flags);
+        state_flags(c, s, &child, &flags);
+    if (!child)
+        return;
+    bytes(c, s->parent.bytes, sizeof s->parent.bytes);
+    bytes(c, s->parent_command.bytes, sizeof s->parent_command.bytes);
+    bytes(c, s->root.bytes, sizeof s->root.bytes);
 }
 
 static void lock(struct codec *c, struct saga_lock *l)
@@ -313,7 +326,7 @@ static void state(struct codec *c, struct saga_state *s)
     TIME(c, s->started_ms);
     TIME(c, s->running_ms);
     TIME(c, s->ended_ms);
-    NUMBER(c, s->cause, SAGA_CAUSE_LOCK_TIMEOUT);
+    NUMBER(c, s->cause, SAGA_CAUSE_PARENT);
     span(c, &s->cause_code);
     span(c, &s->cause_message);
     span(c, &s->cause_reason);

@@ -21,6 +21,15 @@ int16_t saga_definition_find(const struct saga_definition *def, struct span step
     return SAGA_STEP_NONE;
 }
 
+bool saga_definition_runs(const struct saga_definition *def, struct span name)
+{
+    for (size_t i = 0; i < def->run_count; i++) {
+        if (span_equal(def->runs[i], name))
+            return true;
+    }
+    return false;
+}
+
 /* ---- names ---- */
 
 static bool is_lower(char c)
@@ -153,11 +162,46 @@ static bool implied_pivot(const struct definition_check *check, int16_t last)
            definition_pivot_may_stand(check->steps, last);
 }
 
+/* A child that can't be turned back is the pivot, unless the step undoes it another way (S-17). */
+static bool runs_a_pivot(const struct saga_step_def *step)
+{
+    return step->kind == SAGA_KIND_RUN && step->child && step->child->pivot != SAGA_STEP_NONE &&
+           span_is_none(step->undo_type) && !step->undo_none;
+}
+
+static void add_run(struct saga_definition *def, struct span name, struct arena *arena)
+{
+    if (saga_definition_runs(def, name))
+        return;
+    struct span *runs = ARENA_ARRAY(arena, struct span, def->run_count + 1);
+    if (def->run_count > 0)
+        memcpy(runs, def->runs, def->run_count * sizeof *runs);
+    runs[def->run_count++] = name;
+    def->runs = runs;
+}
+
+static void set_runs(struct definition_check *check)
+{
+    struct saga_definition *def = check->def;
+    def->depth = 1;
+    for (size_t i = 1; i < def->step_count; i++) {
+        const struct saga_definition *child = check->steps[i].child;
+        if (child == NULL)
+            continue;
+        if (child->depth >= def->depth)
+            def->depth = child->depth + 1;
+        add_run(def, child->name, check->arena);
+        for (size_t j = 0; j < child->run_count; j++)
+            add_run(def, child->runs[j], check->arena);
+    }
+}
+
 static void set_pivot(struct definition_check *check)
 {
     struct saga_definition *def = check->def;
     def->pivot = SAGA_STEP_NONE;
     for (size_t i = 1; i < def->step_count && def->pivot == SAGA_STEP_NONE; i++) {
+        check->steps[i].pivot |= runs_a_pivot(&check->steps[i]);
         if (check->steps[i].pivot)
             def->pivot = (int16_t)i;
     }
@@ -194,6 +238,7 @@ bool saga_definition_finish(struct saga_definition *def, struct saga_step_def *s
     set_paths(&check);
     set_subtrees(&check);
     set_two_phases(&check);
+    set_runs(&check);
     set_pivot(&check);
     set_behind(&check, attempts_given);
     definition_check_steps(&check);

@@ -33,6 +33,7 @@
 #define SAGA_LOCKS_MAX      16  /* keys that one saga locks (S-28) */
 #define SAGA_LOCK_BYTES_MAX 200 /* of one of them */
 #define SAGA_FILE_BYTES_MAX 1048576
+#define SAGA_DEPTH_MAX      8 /* sagas that run sagas */
 
 #define SAGA_ATTEMPTS_UNLIMITED 0 /* retry.attempts */
 #define SAGA_NO_LIMIT           0 /* a duration that was not given */
@@ -46,6 +47,7 @@ enum saga_step_kind {
     SAGA_KIND_WAIT,
     SAGA_KIND_TWO_PHASE, /* a parallel group of prepares, then one of commits (S-25) */
     SAGA_KIND_FOR_EACH,  /* of a running saga: a step with `for_each`, around its elements */
+    SAGA_KIND_RUN,       /* a child saga (S-24) */
 };
 
 /* What a failure before the pivot does (S-10): the nearest step around it that says so decides. To
@@ -113,6 +115,9 @@ struct saga_step_def {
     const struct expr *undo_data;        /* NULL: {input, output} */
     struct span type;                    /* `do`: the command's event type */
     struct span undo_type;               /* NONE: has no undo */
+    struct span run;                     /* `run`: the child's name (S-24) */
+    uint32_t run_version;                /* and version, fixed when this was loaded */
+    const struct saga_definition *child; /* NULL: loaded without knowing the others */
     const char *phases[2];               /* what its directions are called; NULL: do, undo */
     int16_t prepared;                    /* of a commit: its prepare (S-25); else SAGA_STEP_NONE */
     struct span to;                      /* participant override, or NONE: the type's domain */
@@ -170,17 +175,43 @@ struct saga_definition {
     int16_t pivot;                     /* index, or SAGA_STEP_NONE */
     bool input_read;                   /* some later expression or default reads .input */
     bool missing_undo_allowed;         /* set by who loads it: E201 is a warning */
+    const struct span *runs;           /* names of all sagas that it runs, and those run */
+    size_t run_count;
+    unsigned depth; /* 1, and as deep as the deepest that it runs */
 };
 
 /* Index of a step by its name, SAGA_STEP_NONE if there is none. */
 int16_t saga_definition_find(const struct saga_definition *def, struct span step_name);
+
+/* Whether a saga of this name is run by it, or by one that it runs. */
+bool saga_definition_runs(const struct saga_definition *def, struct span name);
+
+/* Whether its direction is a command that no participant gets: to a child saga (S-24). */
+static inline bool saga_is_inner(const struct saga_step_def *step, bool undo)
+{
+    return step->kind == SAGA_KIND_RUN && (!undo || span_is_none(step->undo_type));
+}
+
+/* Whether there is anything to undo it by. What a child did, the child undoes. */
+static inline bool saga_has_undo(const struct saga_step_def *step)
+{
+    return !span_is_none(step->undo_type) ||
+           (step->kind == SAGA_KIND_RUN && !step->undo_none && !step->pivot && !step->behind_pivot);
+}
+
+/* Whether it has an operation, and an output of its own. */
+static inline bool saga_kind_acts(enum saga_step_kind kind)
+{
+    return kind == SAGA_KIND_DO || kind == SAGA_KIND_RUN;
+}
 
 /*
  * What is wrong with a definition that parsed: rules of the language that no single key shows
  * (E201 neither undo nor readonly before the pivot, E202 two kinds at once, E203 undo behind the
  * pivot, E204 two pivots, E205 a pivot inside parallel or optional, E130 unknown .input, E131
  * unknown step, E132 a step that is not before this one or stands in a sibling branch, W120 the
- * output of a step that may be skipped used without `//` ...). Positions are the loader's: a
+ * output of a step that may be skipped used without `//`, E207 recursion or too deep a nesting of
+ * sagas ...). Positions are the loader's: a
  * problem names step and key.
  */
 struct saga_problem {

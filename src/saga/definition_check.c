@@ -104,6 +104,23 @@ static void check_has_way_back(struct definition_check *check, int16_t step)
                       SPAN_ARG(def->name), where);
 }
 
+/* The versions are fixed, so it would end; nobody means it. */
+static void check_child(struct definition_check *check, int16_t step)
+{
+    const struct saga_step_def *def = &check->steps[step];
+    if (def->child == NULL)
+        return;
+    if (span_equal(def->run, check->def->name) ||
+        saga_definition_runs(def->child, check->def->name))
+        definition_report(check, DEFINITION_PROBLEM("E207", step, "run"),
+                          "\"%.*s\" would run itself: sagas can't be recursive",
+                          SPAN_ARG(check->def->name));
+    else if (def->child->depth >= SAGA_DEPTH_MAX)
+        definition_report(check, DEFINITION_PROBLEM("E207", step, "run"),
+                          "with \"%.*s\" sagas are nested deeper than %d", SPAN_ARG(def->run),
+                          SAGA_DEPTH_MAX);
+}
+
 void definition_check_steps(struct definition_check *check)
 {
     for (size_t i = 1; i < check->def->step_count; i++) {
@@ -115,5 +132,6 @@ void definition_check_steps(struct definition_check *check)
         check_undo_of_committed(check, step);
         check_kinds(check, step);
         check_has_way_back(check, step);
+        check_child(check, step);
     }
 }

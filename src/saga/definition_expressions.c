@@ -228,7 +228,7 @@ static void unknown_step(const struct place *place, const struct expr_path *path
     struct suggest suggest;
     suggest_init(&suggest, path->parts[1]);
     for (size_t i = 1; i < check->def->step_count; i++) {
-        if (check->steps[i].kind == SAGA_KIND_DO && stands_before(place, (int16_t)i))
+        if (saga_kind_acts(check->steps[i].kind) && stands_before(place, (int16_t)i))
             suggest_offer(&suggest, check->steps[i].name);
     }
     hint(&problem, ".steps.", &suggest);
@@ -288,7 +288,7 @@ static void check_null(const struct place *place, const struct expr_path *path, 
 
 static bool has_output(const struct saga_step_def *step)
 {
-    return step->kind == SAGA_KIND_DO || step->kind == SAGA_KIND_TWO_PHASE || step->for_each;
+    return saga_kind_acts(step->kind) || step->kind == SAGA_KIND_TWO_PHASE || step->for_each;
 }
 
 static void check_steps(const struct place *place, const struct expr_path *path)
@@ -393,7 +393,7 @@ static void check_step(struct definition_check *check, int16_t step)
     check_expression(check, def->when, step, "when");
     check_expression(check, def->data, step, "data");
     check_expression(check, def->undo_data, step, "undo_data");
-    if (def->kind == SAGA_KIND_DO && def->data == NULL)
+    if (saga_kind_acts(def->kind) && def->data == NULL)
         check->def->input_read = true;
     def->undo_needs_data = !span_is_none(def->undo_type) && def->undo_data == NULL;
     if (def->undo_needs_data)

@@ -23,6 +23,8 @@ enum saga_effect_type {
     SAGA_EFFECT_LOCK_ASK,    /* told; asked for is what the new state waits for (S-28) */
     /* give up the key, or the place in its queue */
     SAGA_EFFECT_LOCK_GIVE_UP,
+    SAGA_EFFECT_RECALL, /* delete the command's row, which must be there, whoever owns it: it
+                           is for a child saga, and has certainly not arrived (S-24) */
 };
 const char *saga_effect_type_name(enum saga_effect_type type); /* "send" "turn_back" ... */
 
@@ -33,9 +35,10 @@ struct saga_command {
     struct id causation_id;
     int64_t at_ms;    /* when it was made, also of a copy */
     struct span type; /* "inventory.stock.reserve" */
-    struct span to;   /* participant override, or NONE */
+    struct span to;   /* participant override, or NONE; the id of a saga */
     struct span step;
-    struct span phase; /* "do" "undo" "prepare" "abort" "commit" */
+    struct span phase; /* "do" "undo" "prepare" "abort" "commit"; to a saga "run" "cancel"
+                          "close" "turn_back" "ended" */
     uint32_t generation;
     uint32_t retry_count;
     struct span idempotency_key;

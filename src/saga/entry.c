@@ -68,6 +68,9 @@ static void put_start(struct text *text, const struct saga_event *event)
     put_string(text, "userId", event->start.user_id);
     put_string(text, "traceparent", event->start.traceparent);
     put_int(text, "delayMs", event->start.delay_ms);
+    put_id(text, "parentId", event->start.parent);
+    put_id(text, "parentCommandId", event->start.parent_command);
+    put_id(text, "rootId", event->start.root);
 }
 
 static void put_reply(struct text *text, const struct saga_event *event)
@@ -81,6 +84,7 @@ static void put_reply(struct text *text, const struct saga_event *event)
         put_int(text, "retryAfterMs", event->reply.retry_after_ms);
     put_int(text, "handedOverMs", event->reply.handed_ms);
     put_true(text, "fromOwner", event->reply.from_owner);
+    put_true(text, "fromChild", event->reply.from_child);
     put_true(text, "noConsumer", event->reply.no_consumer);
 }
 
@@ -145,6 +149,11 @@ static void put_event(struct text *text, const struct saga_event *event)
         put_operator(text, event);
         put_rows(text, event);
         break;
+    case SAGA_EVENT_PARENT:
+        put_id(text, "causationId", event->parent.command_id);
+        put_string(text, "code", event->parent.code);
+        put_rows(text, event);
+        break;
     }
 }
 
@@ -157,7 +166,10 @@ static void put_effect(struct text *text, const struct saga_definition *def,
     put_word(text, "type", saga_effect_type_name(effect->type));
     if (effect->step > SAGA_STEP_ROOT) {
         put_string(text, "step", next->steps[effect->step].label);
-        put_word(text, "phase", saga_phase_at(def, next, effect->step, effect->phase));
+        put_string(text, "phase",
+                   effect->command
+                       ? effect->command->phase
+                       : span_of(saga_phase_at(def, next, effect->step, effect->phase)));
     }
     put_id(text, "eventId", effect->event_id);
     put_string(text, "key", effect->key);

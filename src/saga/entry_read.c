@@ -142,6 +142,7 @@ static enum saga_event_type type_of(struct span type)
         {"undo.", SAGA_EVENT_REPLY},         {"reply.", SAGA_EVENT_REPLY},
         {"timer", SAGA_EVENT_TIMER},         {"row.handed_over", SAGA_EVENT_HANDED_OVER},
         {"row.adopted", SAGA_EVENT_ADOPTED}, {"operator.", SAGA_EVENT_OPERATOR},
+        {"parent.", SAGA_EVENT_PARENT},
     };
     for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
         size_t len = strlen(TYPES[i].prefix);
@@ -168,6 +169,12 @@ static bool read_start(struct reader *r, struct span name, struct span value,
         event->start.traceparent = text_of(r, value);
     else if (span_is(name, "delayMs"))
         event->start.delay_ms = int_of(r, value);
+    else if (span_is(name, "parentId"))
+        event->start.parent = id_of(r, value);
+    else if (span_is(name, "parentCommandId"))
+        event->start.parent_command = id_of(r, value);
+    else if (span_is(name, "rootId"))
+        event->start.root = id_of(r, value);
     else
         return false;
     return true;
@@ -192,6 +199,8 @@ static bool read_reply(struct reader *r, struct span name, struct span value,
         event->reply.handed_ms = int_of(r, value);
     else if (span_is(name, "fromOwner"))
         event->reply.from_owner = true;
+    else if (span_is(name, "fromChild"))
+        event->reply.from_child = true;
     else if (span_is(name, "noConsumer"))
         event->reply.no_consumer = true;
     else
@@ -219,6 +228,30 @@ static bool read_operator(struct reader *r, struct span name, struct span value,
     return true;
 }
 
+static void read_parent(struct reader *r, struct span name, struct span value,
+                        struct saga_event *event)
+{
+    if (span_is(name, "causationId"))
+        event->parent.command_id = id_of(r, value);
+    else if (span_is(name, "code"))
+        event->parent.code = text_of(r, value);
+}
+
+static enum saga_order order_of(struct span type)
+{
+    if (span_is(type, "parent.cancel"))
+        return SAGA_ORDER_CANCEL;
+    return span_is(type, "parent.close") ? SAGA_ORDER_CLOSE : SAGA_ORDER_TURN_BACK;
+}
+
+static void read_type(struct reader *r, struct span value, struct saga_event *event)
+{
+    struct span type = text_of(r, value);
+    event->type = type_of(type);
+    if (event->type == SAGA_EVENT_PARENT)
+        event->parent.order = order_of(type);
+}
+
 static void read_member(struct reader *r, struct span name, struct span value,
                         struct saga_event *event)
 {
@@ -240,6 +273,8 @@ static void read_member(struct reader *r, struct span name, struct span value,
         read_reply(r, name, value, event);
     else if (event->type == SAGA_EVENT_OPERATOR)
         read_operator(r, name, value, event);
+    else if (event->type == SAGA_EVENT_PARENT)
+        read_parent(r, name, value, event);
     else if (span_is(name, "causationId"))
         event->row.command_id = id_of(r, value);
 }
@@ -255,7 +290,7 @@ enum err saga_entry_event(struct span entry, struct id saga_id, struct arena *ar
         if (span_is(name, "status"))
             break; /* from here on it is what the event led to */
         if (span_is(name, "type"))
-            out->type = type_of(text_of(&r, value));
+            read_type(&r, value, out);
         else if (out->type != 0 || span_is(name, "at"))
             read_member(&r, name, value, out);
     }

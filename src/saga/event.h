@@ -20,7 +20,10 @@ enum saga_event_type {
     SAGA_EVENT_HANDED_OVER, /* late hand-over to a transport that answers later (S-6) */
     SAGA_EVENT_ADOPTED,     /* the row's owner is dead (S-32) */
     SAGA_EVENT_OPERATOR,
+    SAGA_EVENT_PARENT, /* the saga that runs this one gives an order (S-24) */
 };
+
+enum saga_order { SAGA_ORDER_CANCEL = 1, SAGA_ORDER_CLOSE, SAGA_ORDER_TURN_BACK };
 
 enum saga_action {
     SAGA_ACTION_CANCEL = 1,
@@ -39,8 +42,8 @@ const char *saga_action_name(enum saga_action action); /* "undo-done" */
 bool saga_action_from(struct span name, enum saga_action *out);
 bool saga_action_needs_reason(enum saga_action action);
 
-/* Rows of the saga in the outbox at the time of the event: for TIMER, OPERATOR and ADOPTED, which
-   decide by them (S-11, S-31, S-32). What is said here is verified by the commit. */
+/* Rows of the saga in the outbox at the time of the event: for TIMER, OPERATOR, PARENT and
+   ADOPTED, which decide by them (S-11, S-31, S-32). What is said here is verified by the commit. */
 struct saga_row {
     struct id event_id;
     bool owned; /* by a living daemon; else free */
@@ -75,7 +78,8 @@ struct saga_event {
         struct span key;             /* business key given by the caller; NONE: the definition's */
         struct span idempotency_key; /* NONE: none */
         struct span flow_id, user_id, traceparent;
-        int64_t delay_ms; /* stay pending this long */
+        int64_t delay_ms;                       /* stay pending this long */
+        struct id parent, parent_command, root; /* of a child's start (S-24) */
         struct saga_start_known known;
     } start;
 
@@ -88,6 +92,7 @@ struct saga_event {
         int64_t handed_ms; /* when the command was handed over, if its owner tells (S-6); 0 */
         bool from_owner;   /* `unknown` counts: told by the daemon that owns the row, or by
                               the participant when there is no row any more (S-32) */
+        bool from_child;   /* a child saga's end: nobody else can tell it */
         bool no_consumer;  /* nobody there does this (participants.md's table) */
     } reply;
 
@@ -102,6 +107,12 @@ struct saga_event {
         struct span code, message; /* fail */
         struct span key;           /* release: of the lock */
     } operator_;
+
+    struct {
+        enum saga_order order;
+        struct id command_id; /* of the order */
+        struct span code;     /* why: "cancel" "timeout" */
+    } parent;
 };
 
 #endif

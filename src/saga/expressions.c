@@ -43,7 +43,7 @@ static void put_named(struct machine *m, struct text *text, int16_t group)
     for (int16_t child = machine_first(m, group); child != SAGA_STEP_NONE;
          child = machine_next(m, child)) {
         enum saga_step_kind kind = machine_kind(m, child);
-        if (kind == SAGA_KIND_DO || kind == SAGA_KIND_FOR_EACH || kind == SAGA_KIND_TWO_PHASE) {
+        if (saga_kind_acts(kind) || kind == SAGA_KIND_FOR_EACH || kind == SAGA_KIND_TWO_PHASE) {
             text_json_key(text, name_of(machine_def(m, child)));
             put_output(m, text, child);
         } else if (kind != SAGA_KIND_WAIT) {
@@ -66,7 +66,7 @@ static void put_output(struct machine *m, struct text *text, int16_t step)
     const struct saga_step_state *state = machine_step(m, step);
     enum saga_step_kind kind = machine_kind(m, step);
     bool ran = state->status != SAGA_STEP_WAITING && state->status != SAGA_STEP_SKIPPED;
-    if (kind == SAGA_KIND_DO) {
+    if (saga_kind_acts(kind)) {
         text_json_raw(text, output_shows(state) ? state->output : SPAN_NONE);
     } else if (!ran || state->passed_over) {
         text_json_raw(text, SPAN_NONE);
@@ -151,7 +151,7 @@ static void look_inside(struct machine *m, int16_t element, json_t *steps)
     int16_t around = saga_element_of(m->def, m->state, state->loop);
     if (around != SAGA_STEP_NONE)
         look_inside(m, around, steps);
-    if (machine_kind(m, element) == SAGA_KIND_DO) {
+    if (saga_kind_acts(machine_kind(m, element))) {
         struct span name = machine_def(m, element)->name;
         json_object_setn_new(steps, name.ptr, name.len,
                              output_shows(state) ? parsed(state->output) : json_null());

@@ -99,7 +99,7 @@ static bool waits_for_person(const struct machine *m, int16_t step, int16_t deci
     bool pivot_in_doubt =
         step == m->def->pivot && machine_step(m, step)->status == SAGA_STEP_IN_DOUBT;
     pivot_in_doubt &= !MUTANT(20, "a pivot in doubt is guessed not to have happened");
-    return m->state->committed || pivot_in_doubt ||
+    return m->state->committed || pivot_in_doubt || child_has_failed(m, step) ||
            machine_def(m, decides)->on_failure == SAGA_ON_FAILURE_PAUSE;
 }
 
@@ -260,6 +260,7 @@ static void begin(struct machine *m, int16_t step)
         begin_group(m, step);
         break;
     case SAGA_KIND_DO:
+    case SAGA_KIND_RUN:
         begin_do(m, step);
         break;
     case SAGA_KIND_WAIT:
@@ -336,7 +337,7 @@ static bool group_done(struct machine *m, int16_t step)
 static bool is_group(const struct machine *m, int16_t step)
 {
     enum saga_step_kind kind = machine_kind(m, step);
-    return kind != SAGA_KIND_DO && kind != SAGA_KIND_WAIT;
+    return !saga_kind_acts(kind) && kind != SAGA_KIND_WAIT;
 }
 
 bool forward_step(struct machine *m, int16_t step)
@@ -370,6 +371,17 @@ void forward_complete(struct machine *m)
                        : SAGA_STATUS_COMPLETED);
 }
 
+/* A completed child can be turned back, so what its undos will read stays (S-24). */
+static void end_operation(struct machine *m, int16_t step, enum saga_phase phase)
+{
+    struct saga_operation *operation = machine_operation(m, step, phase);
+    operation->due_ms = 0;
+    if (m->state->status == SAGA_STATUS_COMPLETED && machine_is_child(m) && !m->state->committed)
+        return;
+    operation->data = SPAN_NONE;
+    operation->data_is_input = false;
+}
+
 void machine_end(struct machine *m, enum saga_status status)
 {
     struct saga_state *state = m->state;
@@ -380,15 +392,13 @@ void machine_end(struct machine *m, enum saga_status status)
     state->timeout_noted = state->timeout_first = false;
     state->paused = false;
     for (size_t i = 0; i < state->step_count; i++) {
-        for (size_t phase = 0; phase < 2; phase++) {
-            struct saga_operation *operation = &state->steps[i].operation[phase];
-            operation->data = SPAN_NONE;
-            operation->data_is_input = false;
-            operation->due_ms = 0;
-        }
+        for (int phase = SAGA_PHASE_DO; phase <= SAGA_PHASE_UNDO; phase++)
+            end_operation(m, (int16_t)i, (enum saga_phase)phase);
     }
     if (status == SAGA_STATUS_COMPLETED)
         state->steps[SAGA_STEP_ROOT].status = SAGA_STEP_SUCCEEDED;
     state->steps[SAGA_STEP_ROOT].ended_ms = m->now_ms;
     machine_effect(m, SAGA_EFFECT_END, SAGA_STEP_NONE, SAGA_PHASE_DO)->status = status;
+    if (machine_is_child(m))
+        child_tell_parent(m);
 }

@@ -9,6 +9,9 @@
 
 #include "saga/machine.h"
 
+#define CHILD_TIMEOUT_MS 30000 /* if its lock gives none: trees of sagas can't deadlock for ever   \
+                                */
+
 /* ---- the keys of a start ---- */
 
 struct keys {
@@ -128,21 +131,24 @@ void lock_next(struct machine *m)
         run(m);
         return;
     }
-    if (state->lock_since_ms == 0 && m->def->lock_timeout_ms != SAGA_NO_LIMIT)
-        machine_operation(m, SAGA_STEP_ROOT, SAGA_PHASE_DO)->due_ms =
-            m->now_ms + m->def->lock_timeout_ms;
+    int64_t timeout_ms = m->def->lock_timeout_ms;
+    if (timeout_ms == SAGA_NO_LIMIT && machine_is_child(m))
+        timeout_ms = CHILD_TIMEOUT_MS;
+    if (state->lock_since_ms == 0 && timeout_ms != SAGA_NO_LIMIT)
+        machine_operation(m, SAGA_STEP_ROOT, SAGA_PHASE_DO)->due_ms = m->now_ms + timeout_ms;
     state->lock_since_ms = m->now_ms;
     tell(m, SAGA_EFFECT_LOCK_ASK, state->locks_held);
 }
 
-/* `reject` never waits: this start is committed with all keys or not at all. They are kept while
-   the saga waits for the time it is to begin at, because later nobody could be refused any more. */
+/* A child has nobody to be refused to, so it waits. `reject` never waits: this start is committed
+   with all keys or not at all. They are kept while the saga waits for the time it is to begin at,
+   because later nobody could be refused any more. */
 void lock_begin(struct machine *m, struct saga_lock *locks, size_t count)
 {
     struct saga_state *state = m->state;
     state->locks = locks;
     state->lock_count = count;
-    if (m->def->lock_conflict == SAGA_LOCK_REJECT) {
+    if (m->def->lock_conflict == SAGA_LOCK_REJECT && !machine_is_child(m)) {
         for (size_t i = 0; i < count; i++)
             tell(m, SAGA_EFFECT_LOCK_ASK, i);
         state->locks_held = count;

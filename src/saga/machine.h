@@ -3,7 +3,7 @@
  *
  * One call of saga_step is one machine: the next state, changed in place, and the effects so far.
  *
- *   event -> reply.c timer.c rows.c operator.c start.c   what it means for one operation
+ *   event -> reply.c timer.c operator.c start.c child.c  what it means for one operation
  *         -> operation.c                                 tries, sendings, ends of one operation
  *         -> forward.c backward.c                        what may go on because of it
  * (machine_advance)
@@ -84,6 +84,7 @@ static inline struct saga_operation *machine_operation(const struct machine *m, 
 
 /* ---- operation.c ---- */
 
+struct id operation_causation(const struct machine *m); /* causationId of what is sent now */
 /* Commit a try: a new generation, or the same command again after an unknown one (S-6). */
 void operation_send(struct machine *m, int16_t step, enum saga_phase phase);
 /* Send, or wait for resume (S-36). */
@@ -159,6 +160,39 @@ struct span machine_kept_output(struct machine *m, int16_t step, struct span dat
 /* The context of an undo has `.error` (S-10's cause). */
 void machine_eval_error(struct machine *m);
 
+/* ---- child.c ---- */
+
+/* Its direction is a command to a child saga. */
+static inline bool machine_is_inner(const struct machine *m, int16_t step, enum saga_phase phase)
+{
+    return machine_kind(m, step) == SAGA_KIND_RUN &&
+           saga_is_inner(machine_def(m, step), phase == SAGA_PHASE_UNDO);
+}
+void child_command(struct machine *m, int16_t step, enum saga_phase phase,
+                   struct saga_command *command);
+void child_due(struct machine *m, int16_t step, enum saga_phase phase);
+/* The parent turns back: what was not started is not, what lives is cancelled (S-11). */
+void child_quiesce(struct machine *m, int16_t step);
+/* The pivot is a child that lives: a cancel or timeout waits for its end, and hurries it. */
+void child_hurry_pivot(struct machine *m);
+/* A close goes down; true: there is nothing to wait for. */
+bool child_close(struct machine *m, int16_t step);
+/* False: no child is there to be turned back, a person must see to it. */
+bool child_can_turn_back(const struct machine *m, int16_t step);
+void child_cannot_turn_back(struct machine *m, int16_t step);
+void child_ended(struct machine *m, int16_t step, enum saga_phase phase); /* the answer */
+/* The child's side: its end is told. */
+void child_tell_parent(struct machine *m);
+static inline bool machine_is_child(const struct machine *m)
+{
+    return !id_is_none(m->state->parent);
+}
+static inline bool child_has_failed(const struct machine *m, int16_t step)
+{
+    return machine_kind(m, step) == SAGA_KIND_RUN &&
+           machine_step(m, step)->status == SAGA_STEP_IN_DOUBT;
+}
+
 /* ---- the events ---- */
 
 void event_start(struct machine *m);
@@ -169,6 +203,9 @@ void event_adopted(struct machine *m);
 void event_operator(struct machine *m);
 void operator_duplicate(struct machine *m);
 void operator_not_allowed(struct machine *m, const char *why);
+void event_parent(struct machine *m);
+void operator_cancel(struct machine *m);
+void operator_close(struct machine *m);
 
 /* Which operation a command id belongs to; false: none of this saga. */
 struct found_operation {

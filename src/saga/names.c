@@ -50,18 +50,24 @@ static const char *const ATTENTION[] = {
     [SAGA_ATTENTION_STEP_FAILING] = "step_failing",
     [SAGA_ATTENTION_UNDO_FAILING] = "undo_failing",
     [SAGA_ATTENTION_LOCK_WAIT] = "lock_wait",
+    [SAGA_ATTENTION_CHILD_FAILED] = "child_failed",
 };
 
 static const char *const OUTCOME[] = {
-    [SAGA_OUTCOME_NONE] = "none",         [SAGA_OUTCOME_OK] = "ok",
-    [SAGA_OUTCOME_REJECTED] = "rejected", [SAGA_OUTCOME_TRANSIENT] = "transient",
-    [SAGA_OUTCOME_UNKNOWN] = "unknown",   [SAGA_OUTCOME_IN_PROGRESS] = "in_progress",
+    [SAGA_OUTCOME_NONE] = "none",
+    [SAGA_OUTCOME_OK] = "ok",
+    [SAGA_OUTCOME_REJECTED] = "rejected",
+    [SAGA_OUTCOME_TRANSIENT] = "transient",
+    [SAGA_OUTCOME_UNKNOWN] = "unknown",
+    [SAGA_OUTCOME_IN_PROGRESS] = "in_progress",
+    [SAGA_OUTCOME_CHILD_FAILED] = "child_failed",
 };
 
 static const char *const CAUSE[] = {
     [SAGA_CAUSE_NONE] = "",           [SAGA_CAUSE_STEP] = "step",
     [SAGA_CAUSE_TIMEOUT] = "timeout", [SAGA_CAUSE_CANCEL] = "cancel",
     [SAGA_CAUSE_CLOSE] = "close",     [SAGA_CAUSE_LOCK_TIMEOUT] = "lock_timeout",
+    [SAGA_CAUSE_PARENT] = "parent",
 };
 
 static const char *const ACTION[] = {
@@ -92,6 +98,7 @@ static const char *const EFFECT[] = {
     [SAGA_EFFECT_DEAD_LETTER] = "dead_letter",
     [SAGA_EFFECT_LOCK_ASK] = "lock_ask",
     [SAGA_EFFECT_LOCK_GIVE_UP] = "lock_give_up",
+    [SAGA_EFFECT_RECALL] = "recall",
 };
 
 static const char *const VERDICT[] = {

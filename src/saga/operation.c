@@ -107,7 +107,7 @@ void operation_handed_over(struct machine *m, int16_t step, enum saga_phase phas
 
 /* ---- sending ---- */
 
-static struct id causation(const struct machine *m)
+struct id operation_causation(const struct machine *m)
 {
     char name[ID_TEXT_SIZE + 24];
     char id[ID_TEXT_SIZE];
@@ -154,6 +154,8 @@ static const struct saga_command *command(struct machine *m, int16_t step, enum 
     } else if (def->prepared != SAGA_STEP_NONE) {
         out->undoes = key_of_do(m, def->prepared);
     }
+    if (machine_is_inner(m, step, phase))
+        child_command(m, step, phase, out);
     return out;
 }
 
@@ -170,10 +172,19 @@ static struct span next_command(struct machine *m, int16_t step, enum saga_phase
     if (operation->generation == 0 || !same) {
         operation->generation++;
         operation->event_id = operation_event_id(key, operation->generation);
-        operation->causation_id = causation(m);
+        operation->causation_id = operation_causation(m);
         operation->command_ms = m->now_ms;
     }
     return key;
+}
+
+/* A child saga has all the time that it takes, unless its step has a timeout. */
+static int64_t due_ms(const struct machine *m, int16_t step, enum saga_phase phase)
+{
+    int64_t timeout_ms = operation_timeout(m, step, phase);
+    bool for_ever = machine_is_inner(m, step, phase) &&
+                    (phase == SAGA_PHASE_UNDO || timeout_ms == SAGA_NO_LIMIT);
+    return for_ever ? 0 : m->now_ms + timeout_ms;
 }
 
 void operation_send(struct machine *m, int16_t step, enum saga_phase phase)
@@ -185,8 +196,11 @@ void operation_send(struct machine *m, int16_t step, enum saga_phase phase)
         operation->first_sent_ms = m->now_ms;
     operation->given_up = false;
     operation->sent_ms = m->now_ms;
-    operation->due_ms = m->now_ms + operation_timeout(m, step, phase);
+    operation->due_ms = due_ms(m, step, phase);
     operation->due_ms *= !(MUTANT(29, "a second try has no deadline") && operation->tries > 1);
+    state->cancel_told = state->close_told = false;
+    if (phase == SAGA_PHASE_DO && machine_is_inner(m, step, phase))
+        state->child = id_v7_of(m->now_ms, operation->event_id);
     state->status = phase == SAGA_PHASE_UNDO ? SAGA_STEP_UNDO_SENT : SAGA_STEP_SENT;
     if (phase == SAGA_PHASE_DO && !machine_def(m, step)->readonly &&
         !machine_def(m, step)->undo_none)

@@ -27,7 +27,7 @@ static void not_allowed_at_status(struct machine *m)
 
 /* ---- of the saga ---- */
 
-static void cancel(struct machine *m)
+void operator_cancel(struct machine *m)
 {
     struct saga_state *state = m->state;
     if (state->status == SAGA_STATUS_COMPENSATING || state->cancel_requested ||
@@ -62,7 +62,7 @@ static void pause_or_resume(struct machine *m, bool paused)
     }
 }
 
-static void close_saga(struct machine *m)
+void operator_close(struct machine *m)
 {
     struct saga_state *state = m->state;
     if (state->closing) {
@@ -83,6 +83,13 @@ static void close_saga(struct machine *m)
 
 /* ---- retry ---- */
 
+/* A child that failed left effects standing: another one could have them twice (S-24). */
+static bool may_ask_again(const struct machine *m, int16_t step)
+{
+    return machine_kind(m, step) != SAGA_KIND_RUN ||
+           machine_operation(m, step, SAGA_PHASE_DO)->last != SAGA_OUTCOME_CHILD_FAILED;
+}
+
 static bool may_retry(const struct machine *m, int16_t step, enum saga_phase *phase)
 {
     const struct saga_step_state *state = machine_step(m, step);
@@ -93,10 +100,11 @@ static bool may_retry(const struct machine *m, int16_t step, enum saga_phase *ph
         return forward;
     case SAGA_STEP_REJECTED:
     case SAGA_STEP_IN_DOUBT:
-        return forward && !state->passed_over && machine_kind(m, step) == SAGA_KIND_DO;
+        return forward && !state->passed_over && saga_kind_acts(machine_kind(m, step)) &&
+               may_ask_again(m, step);
     case SAGA_STEP_UNDO_BACKOFF:
     case SAGA_STEP_UNDO_PARKED:
-        return !m->state->closing;
+        return !m->state->closing && !machine_is_inner(m, step, SAGA_PHASE_UNDO);
     default:
         return false;
     }
@@ -153,7 +161,7 @@ static bool data_may_change(struct machine *m, int16_t step, enum saga_phase pha
     const struct saga_operation *operation = machine_operation(m, step, phase);
     json_t *value;
     struct json_problem problem;
-    if (machine_kind(m, step) != SAGA_KIND_DO) {
+    if (!saga_kind_acts(machine_kind(m, step))) {
         operator_not_allowed(m, "only the data of a `do` can be changed");
         return false;
     }
@@ -173,7 +181,9 @@ static void retry_one(struct machine *m, int16_t step)
 {
     enum saga_phase phase;
     struct span data = m->event->operator_.data;
-    if (!may_retry(m, step, &phase) && !waits_for_a_person(m, step))
+    if (!may_ask_again(m, step))
+        operator_not_allowed(m, "its child saga failed, and what it did may stand");
+    else if (!may_retry(m, step, &phase) && !waits_for_a_person(m, step))
         operator_not_allowed(m, arena_printf(m->arena, "the step is %s",
                                              saga_step_status_name(machine_step(m, step)->status))
                                     .ptr);
@@ -194,7 +204,7 @@ static void retry_all(struct machine *m)
     bool blocked = saga_blocked(m->def, m->state).reason != SAGA_ATTENTION_NONE;
     for (int16_t i = 1; i < (int16_t)m->state->step_count; i++) {
         enum saga_phase phase = SAGA_PHASE_DO;
-        bool may = may_retry(m, i, &phase) || waits_for_a_person(m, i);
+        bool may = may_ask_again(m, i) && (may_retry(m, i, &phase) || waits_for_a_person(m, i));
         if (may && (!blocked || is_blocked(m, i)))
             retry_step(m, i, phase, SPAN_NONE);
     }
@@ -221,13 +231,22 @@ static bool take_row(struct machine *m, int16_t step, enum saga_phase phase)
     return true;
 }
 
+/* What becomes of it is the child's to say (S-31). */
+static bool child_lives(const struct machine *m, int16_t step)
+{
+    enum saga_step_status status = machine_step(m, step)->status;
+    if (status == SAGA_STEP_UNDO_SENT)
+        return machine_is_inner(m, step, SAGA_PHASE_UNDO);
+    return status == SAGA_STEP_SENT && machine_kind(m, step) == SAGA_KIND_RUN;
+}
+
 static bool do_is_decidable(const struct machine *m, int16_t step)
 {
     const struct saga_step_state *state = machine_step(m, step);
     enum saga_step_kind kind = machine_kind(m, step);
     if (kind == SAGA_KIND_WAIT)
         return state->status == SAGA_STEP_SENT || waits_for_a_person(m, step);
-    if (kind != SAGA_KIND_DO)
+    if (!saga_kind_acts(kind) || child_lives(m, step))
         return false;
     if (saga_step_open(state->status))
         return true;
@@ -240,6 +259,8 @@ static bool do_is_decidable(const struct machine *m, int16_t step)
 
 static bool undo_is_decidable(const struct machine *m, int16_t step)
 {
+    if (child_lives(m, step))
+        return false;
     switch ((int)machine_step(m, step)->status) {
     case SAGA_STEP_UNDO_WAITING:
     case SAGA_STEP_UNDO_SENT:
@@ -293,7 +314,7 @@ static void fail(struct machine *m, int16_t step)
 static void skip(struct machine *m, int16_t step)
 {
     struct saga_step_state *state = machine_step(m, step);
-    if (machine_kind(m, step) == SAGA_KIND_DO && saga_step_open(state->status)) {
+    if (saga_kind_acts(machine_kind(m, step)) && saga_step_open(state->status)) {
         leave_unanswered(m, step);
         operation_close(m, step);
     }
@@ -382,6 +403,8 @@ static void decide_step(struct machine *m, int16_t step, enum saga_action action
         operator_duplicate(m);
     else if (saga_status_terminal(m->state->status))
         not_allowed_at_status(m);
+    else if (child_lives(m, step))
+        operator_not_allowed(m, "its child saga lives: cancel or close that one");
     else if (!decidable(m, step, action))
         operator_not_allowed(m, arena_printf(m->arena, "the step is %s",
                                              saga_step_status_name(machine_step(m, step)->status))
@@ -411,7 +434,7 @@ static void act_on_saga(struct machine *m, enum saga_action action)
 {
     switch ((int)action) {
     case SAGA_ACTION_CANCEL:
-        cancel(m);
+        operator_cancel(m);
         break;
     case SAGA_ACTION_PAUSE:
     case SAGA_ACTION_RESUME:
@@ -421,7 +444,7 @@ static void act_on_saga(struct machine *m, enum saga_action action)
         retry_all(m);
         break;
     case SAGA_ACTION_CLOSE:
-        close_saga(m);
+        operator_close(m);
         break;
     case SAGA_ACTION_RELEASE:
         lock_release(m, m->event->operator_.key);

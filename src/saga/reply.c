@@ -217,11 +217,21 @@ static void not_ok(struct machine *m, const struct found_operation *found)
         failed(m, found);
 }
 
+/* Waits for its answer; nothing but a child's end settles what was sent to a child. */
+static bool is_sent(const struct machine *m, const struct found_operation *found)
+{
+    enum saga_step_status status = machine_step(m, found->step)->status;
+    return found->newest &&
+           status == (found->phase == SAGA_PHASE_UNDO ? SAGA_STEP_UNDO_SENT : SAGA_STEP_SENT);
+}
+
 static const char *entry_type(enum saga_phase phase, enum saga_outcome outcome)
 {
-    static const char *const TYPES[2][6] = {
-        {"", "step.ok", "step.rejected", "step.transient", "step.unknown", "step.in_progress"},
-        {"", "undo.ok", "undo.rejected", "undo.transient", "undo.unknown", "undo.in_progress"},
+    static const char *const TYPES[2][7] = {
+        {"", "step.ok", "step.rejected", "step.transient", "step.unknown", "step.in_progress",
+         "step.child_failed"},
+        {"", "undo.ok", "undo.rejected", "undo.transient", "undo.unknown", "undo.in_progress",
+         "undo.child_failed"},
     };
     return TYPES[phase][outcome];
 }
@@ -234,8 +244,20 @@ void event_reply(struct machine *m)
         return;
     }
     struct saga_operation *operation = machine_operation(m, found.step, found.phase);
+    bool inner = machine_is_inner(m, found.step, found.phase);
+    if (inner != m->event->reply.from_child) {
+        m->out->verdict = SAGA_UNMATCHED;
+        return;
+    }
     machine_about(m, found.step, found.phase);
     m->out->type = entry_type(found.phase, m->event->reply.outcome);
+    if (inner) {
+        if (!is_sent(m, &found))
+            late(m, operation);
+        else
+            child_ended(m, found.step, found.phase);
+        return;
+    }
     if (found.newest)
         operation->no_consumer = m->event->reply.no_consumer;
     if (m->event->reply.outcome == SAGA_OUTCOME_OK)

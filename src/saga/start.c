@@ -292,12 +292,38 @@ static void begin(struct machine *m, struct span input, struct span key, struct 
     state->flow_id = arena_copy(m->arena, event->start.flow_id);
     state->user_id = arena_copy(m->arena, event->start.user_id);
     state->traceparent = arena_copy(m->arena, event->start.traceparent);
+    state->parent = event->start.parent;
+    state->parent_command = event->start.parent_command;
+    state->root = event->start.root;
     m->changed = true;
     state->status = SAGA_STATUS_PENDING;
     if (event->start.delay_ms > 0)
         machine_operation(m, SAGA_STEP_ROOT, SAGA_PHASE_DO)->due_ms =
             m->now_ms + event->start.delay_ms;
     lock_begin(m, locks, lock_count);
+}
+
+/* Its parent is told how it ends, also if it can't begin; `key` is nothing to it (S-24). */
+static void begin_child(struct machine *m)
+{
+    struct saga_refusal refusal;
+    struct span input;
+    struct saga_lock *locks = NULL;
+    size_t lock_count = 0;
+    bool good = saga_input_check(m->def, m->event->start.input, m->arena, &input, &refusal) &&
+                saga_start_locks(m->def, SPAN_NONE, input, m->now_ms, m->event->saga_id, m->arena,
+                                 &locks, &lock_count, &refusal);
+    begin(m, good ? input : m->event->start.input, SPAN_NONE, locks, good ? lock_count : 0);
+    if (good)
+        return;
+    const struct saga_field_problem *problem = &refusal.problems[0];
+    m->state->running_ms = 0;
+    m->state->cause = SAGA_CAUSE_PARENT;
+    m->state->cause_code = SPAN_LIT("invalid_input");
+    m->state->cause_message =
+        machine_keep(m, arena_printf(m->arena, "%.*s: %.*s", SPAN_ARG(problem->pointer),
+                                     SPAN_ARG(problem->detail)));
+    machine_end(m, SAGA_STATUS_COMPENSATED);
 }
 
 void event_start(struct machine *m)
@@ -310,6 +336,10 @@ void event_start(struct machine *m)
     m->out->type = "saga.started";
     if (known_by_id(m) || known_by_key(m))
         return;
+    if (!id_is_none(event->start.parent)) {
+        begin_child(m);
+        return;
+    }
     if (!saga_input_check(m->def, event->start.input, m->arena, &input, &refusal) ||
         !saga_start_key(m->def, event->start.key, input, m->now_ms, event->saga_id, m->arena, &key,
                         &refusal) ||

@@ -36,7 +36,8 @@ bool saga_step_open(enum saga_step_status status)
 
 bool saga_attention_blocking(enum saga_attention reason)
 {
-    return reason != SAGA_ATTENTION_NONE && reason <= SAGA_ATTENTION_DEFINITION_MISSING;
+    return (reason != SAGA_ATTENTION_NONE && reason <= SAGA_ATTENTION_DEFINITION_MISSING) ||
+           reason == SAGA_ATTENTION_CHILD_FAILED;
 }
 
 /* ---- attention (S-35) ---- */
@@ -53,6 +54,8 @@ static enum saga_attention forward_need(const struct saga_definition *def,
     bool failed = step->status == SAGA_STEP_REJECTED || step->status == SAGA_STEP_IN_DOUBT;
     if (!failed || step->passed_over)
         return SAGA_ATTENTION_NONE;
+    if (saga_kind_at(def, state, i) == SAGA_KIND_RUN && step->status == SAGA_STEP_IN_DOUBT)
+        return SAGA_ATTENTION_CHILD_FAILED;
     if (i == def->pivot && step->status == SAGA_STEP_IN_DOUBT)
         return SAGA_ATTENTION_PIVOT_UNKNOWN;
     return never_sent(&step->operation[SAGA_PHASE_DO]) ? SAGA_ATTENTION_BAD_DATA
@@ -140,7 +143,9 @@ struct saga_telling saga_telling(const struct saga_definition *def, const struct
         const struct saga_step_state *step = &state->steps[i];
         bool undo = undo_open(step->status);
         const struct saga_operation *operation = &step->operation[undo];
-        if (saga_kind_at(def, state, i) != SAGA_KIND_DO || (!undo && !saga_step_open(step->status)))
+        if (!saga_kind_acts(saga_kind_at(def, state, i)) ||
+            saga_is_inner(saga_def_at(def, state, i), undo) ||
+            (!undo && !saga_step_open(step->status)))
             continue;
         bool failed =
             operation->last == SAGA_OUTCOME_TRANSIENT || operation->last == SAGA_OUTCOME_UNKNOWN;
@@ -183,12 +188,26 @@ struct saga_need saga_attention_at(const struct saga_definition *def,
     return need;
 }
 
+/* ---- children (S-24) ---- */
+
+bool saga_waits_for_child(const struct saga_definition *def, const struct saga_state *state)
+{
+    for (int16_t i = 1; i < (int16_t)state->step_count; i++) {
+        enum saga_step_status status = state->steps[i].status;
+        bool undo = status == SAGA_STEP_UNDO_SENT;
+        if ((undo || status == SAGA_STEP_SENT) && saga_kind_at(def, state, i) == SAGA_KIND_RUN &&
+            saga_is_inner(saga_def_at(def, state, i), undo))
+            return true;
+    }
+    return false;
+}
+
 /* ---- where it stands ---- */
 
 static bool is_leaf(const struct saga_definition *def, const struct saga_state *state, int16_t step)
 {
     enum saga_step_kind kind = saga_kind_at(def, state, step);
-    return kind == SAGA_KIND_DO || kind == SAGA_KIND_WAIT;
+    return saga_kind_acts(kind) || kind == SAGA_KIND_WAIT;
 }
 
 struct saga_progress saga_progress(const struct saga_definition *def,

@@ -71,7 +71,8 @@ enum saga_outcome {
     SAGA_OUTCOME_REJECTED,
     SAGA_OUTCOME_TRANSIENT,
     SAGA_OUTCOME_UNKNOWN,
-    SAGA_OUTCOME_IN_PROGRESS, /* not an end: moves the deadline on (S-6) */
+    SAGA_OUTCOME_IN_PROGRESS,  /* not an end: moves the deadline on (S-6) */
+    SAGA_OUTCOME_CHILD_FAILED, /* a child saga ended `failed` (S-24) */
 };
 
 /* One step in one direction. Its idempotency key is {saga id}/{step}/{phase}, with /{number} behind
@@ -109,6 +110,9 @@ struct saga_step_state {
     struct span label; /* what people and the API call it: "ship", of an element "ship[2]" */
     struct span item;  /* of an element: JSON */
 
+    struct id child;              /* of a `run`: its newest child */
+    bool cancel_told, close_told; /* to the child */
+
     enum saga_step_status status;
     enum saga_effect_of_step effect;
     bool passed_over;                   /* S-27 */
@@ -131,6 +135,7 @@ enum saga_attention {
     SAGA_ATTENTION_STEP_FAILING,
     SAGA_ATTENTION_UNDO_FAILING,
     SAGA_ATTENTION_LOCK_WAIT,
+    SAGA_ATTENTION_CHILD_FAILED, /* blocking */
 };
 
 /* Why the saga turned or turns back: the first cause wins. */
@@ -141,6 +146,7 @@ enum saga_cause {
     SAGA_CAUSE_CANCEL,
     SAGA_CAUSE_CLOSE,
     SAGA_CAUSE_LOCK_TIMEOUT, /* a lock was not to be had in time (S-28) */
+    SAGA_CAUSE_PARENT, /* turned back after it was completed, or given an input it can't use */
 };
 
 /* A key that the saga locks. */
@@ -176,6 +182,9 @@ struct saga_state {
     struct saga_lock *locks;
     size_t lock_count, locks_held;
     int64_t lock_since_ms; /* has waited for locks[locks_held] since; 0: waits for none */
+    /* Of a child (S-24); NONE of any other saga. */
+    struct id parent, parent_command; /* whom its end is told to, and as the answer to what */
+    struct id root;                   /* of the tree of sagas it stands in */
     size_t step_count;
     struct saga_step_state *steps; /* [0] is the root */
 };
@@ -310,6 +319,9 @@ struct saga_telling {
     int16_t failing_step, unanswered_step;
 };
 struct saga_telling saga_telling(const struct saga_definition *def, const struct saga_state *state);
+
+/* A child saga lives, or is about to: its end is the next event (I-7). */
+bool saga_waits_for_child(const struct saga_definition *def, const struct saga_state *state);
 
 /* How far it is: leaf steps closed, and all leaf steps. */
 struct saga_progress {

@@ -61,7 +61,8 @@ void machine_note(struct machine *m, struct span note)
 enum machine_row machine_row(const struct machine *m, struct id event_id)
 {
     enum saga_event_type type = m->event->type;
-    if (type != SAGA_EVENT_TIMER && type != SAGA_EVENT_OPERATOR && type != SAGA_EVENT_ADOPTED)
+    if (type != SAGA_EVENT_TIMER && type != SAGA_EVENT_OPERATOR && type != SAGA_EVENT_PARENT &&
+        type != SAGA_EVENT_ADOPTED)
         return MACHINE_ROW_UNSEEN;
     for (size_t i = 0; i < m->event->row_count; i++) {
         if (id_equal(m->event->rows[i].event_id, event_id))
@@ -125,6 +126,9 @@ static void dispatch(struct machine *m)
         break;
     case SAGA_EVENT_OPERATOR:
         event_operator(m);
+        break;
+    case SAGA_EVENT_PARENT:
+        event_parent(m);
         break;
     }
 }

@@ -67,6 +67,9 @@ static void step_is_due(struct machine *m, int16_t step)
         state->ended_ms = m->now_ms;
         state->operation[SAGA_PHASE_DO].due_ms = 0;
         m->changed = true;
+    } else if (machine_is_inner(m, step, phase) &&
+               (state->status == SAGA_STEP_SENT || state->status == SAGA_STEP_UNDO_SENT)) {
+        child_due(m, step, phase);
     } else if (state->status == SAGA_STEP_SENT || state->status == SAGA_STEP_UNDO_SENT) {
         sent_is_due(m, step, phase);
     } else {

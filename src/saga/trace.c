@@ -60,9 +60,16 @@ static const char *happened(const struct saga_event *event)
     case SAGA_EVENT_START:
     case SAGA_EVENT_TIMER:
     case SAGA_EVENT_OPERATOR:
+    case SAGA_EVENT_PARENT:
         break;
     }
     return "due";
+}
+
+static const char *order_name(enum saga_order order)
+{
+    static const char *const NAMES[] = {"", "cancel", "close", "turn_back"};
+    return NAMES[order];
 }
 
 static void put_event(struct line *line, const struct saga_definition *def,
@@ -78,6 +85,11 @@ static void put_event(struct line *line, const struct saga_definition *def,
             put(line, " ");
             put_span(line, event->operator_.step);
         }
+        return;
+    }
+    if (event->type == SAGA_EVENT_PARENT) {
+        put(line, "parent:");
+        put(line, order_name(event->parent.order));
         return;
     }
     if (after->step == SAGA_STEP_NONE) {
@@ -97,13 +109,15 @@ static void put_event(struct line *line, const struct saga_definition *def,
     }
 }
 
-static void put_effect(struct line *line, const struct saga_definition *def,
-                       const struct saga_state *next, const struct saga_effect *effect)
+static void put_effect(struct line *line, const struct saga_state *next,
+                       const struct saga_effect *effect)
 {
     struct span name = name_of(next, effect->step);
     switch (effect->type) {
     case SAGA_EFFECT_SEND:
-        put(line, saga_phase_at(def, next, effect->step, effect->phase));
+        put_span(line, effect->command->phase);
+        if (effect->step == SAGA_STEP_NONE)
+            break;
         put(line, " ");
         put_try(line, name, next->steps[effect->step].operation[effect->phase].tries);
         break;
@@ -131,6 +145,7 @@ static void put_effect(struct line *line, const struct saga_definition *def,
     case SAGA_EFFECT_ADOPT:
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_DEAD_LETTER:
+    case SAGA_EFFECT_RECALL:
         put(line, saga_effect_type_name(effect->type));
         put(line, " ");
         put_span(line, name);
@@ -170,7 +185,7 @@ int saga_transition_print(char *buf, size_t size, const struct saga_definition *
         if (!worth_telling(&after->effects.items[i]))
             continue;
         put(&line, separator);
-        put_effect(&line, def, next, &after->effects.items[i]);
+        put_effect(&line, next, &after->effects.items[i]);
         separator = ", ";
     }
     return finish(&line);

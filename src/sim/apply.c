@@ -114,6 +114,9 @@ static void follow(struct sim_history *h, const struct saga_event *event,
     case SAGA_EFFECT_WITHDRAW:
         withdraw(h, effect->event_id);
         break;
+    case SAGA_EFFECT_RECALL:
+        sim_row_remove(h, effect->event_id);
+        break;
     case SAGA_EFFECT_ADOPT:
         adopt(h, effect->event_id);
         break;

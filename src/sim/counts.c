@@ -57,6 +57,8 @@ enum sim_kind sim_kind(const struct saga_event *event)
         return SIM_ON_ADOPTED;
     case SAGA_EVENT_REPLY:
         return (enum sim_kind)(SIM_ON_OK + (int)event->reply.outcome - SAGA_OUTCOME_OK);
+    case SAGA_EVENT_PARENT: /* histories are of sagas that nobody runs, and that run none */
+        break;
     case SAGA_EVENT_OPERATOR:
         return (enum sim_kind)(SIM_ON_CANCEL + (int)event->operator_.action - SAGA_ACTION_CANCEL);
     }

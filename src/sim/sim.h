@@ -82,7 +82,7 @@ struct sim_counts {
     uint64_t histories, worlds, events, applied, faults_total, violations;
     uint64_t fault[SIM_FAULTS];
     uint64_t end[SAGA_STATUS_FAILED + 1];
-    uint64_t attention[SAGA_ATTENTION_UNDO_FAILING + 1];
+    uint64_t attention[SAGA_ATTENTION_CHILD_FAILED + 1];
     uint64_t verdict[SAGA_CONTRADICTION + 1];
     uint64_t cell[SIM_STEP_STATUSES][SIM_KINDS][SIM_STEP_STATUSES];
 };

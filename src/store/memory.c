@@ -245,6 +245,7 @@ static enum err memory_definition_add(struct store_session *session,
     if (!found) {
         copy.name = span_keep(copy.name);
         copy.source = span_keep(copy.source);
+        copy.children = span_keep(copy.children);
         table_insert(&store->definitions, at, &copy);
     } else {
         const struct store_definition *stored = table_at(&store->definitions, at);
@@ -273,6 +274,7 @@ static enum err memory_definitions(struct store_session *session, struct span na
         *copy = *stored;
         copy->name = arena_copy(arena, stored->name);
         copy->source = arena_copy(arena, stored->source);
+        copy->children = arena_copy(arena, stored->children);
     }
     pthread_mutex_unlock(&store->mutex);
     return ERR_OK;
@@ -352,6 +354,7 @@ static void drop_all(struct memory_store *store)
     for (size_t i = 0; i < store->definitions.count; i++) {
         span_drop(((struct store_definition *)table_at(&store->definitions, i))->name);
         span_drop(((struct store_definition *)table_at(&store->definitions, i))->source);
+        span_drop(((struct store_definition *)table_at(&store->definitions, i))->children);
     }
 }
 

@@ -76,11 +76,16 @@ static bool is_settled(const struct store_batch *batch, struct id saga_id, struc
     return is_among(batch->settled, batch->settled_count, saga_id, event_id);
 }
 
+static bool is_withdrawn(const struct store_batch *batch, struct id saga_id, struct id event_id)
+{
+    return is_among(batch->withdrawn, batch->withdrawn_count, saga_id, event_id);
+}
+
 /* Rows that this batch settles or withdraws are gone when its adoptions and new rows come. */
 static bool goes_in_batch(const struct store_batch *batch, struct id saga_id, struct id event_id)
 {
-    return is_settled(batch, saga_id, event_id) ||
-           is_among(batch->withdrawn, batch->withdrawn_count, saga_id, event_id);
+    return is_settled(batch, saga_id, event_id) || is_withdrawn(batch, saga_id, event_id) ||
+           is_among(batch->taken, batch->taken_count, saga_id, event_id);
 }
 
 static const struct store_row *row_at(const struct memory_store *store, struct id saga_id,
@@ -105,6 +110,18 @@ static bool withdrawals_fit(const struct memory_store *store, const struct store
                       compare_row_keys);
 }
 
+static bool taken_fit(const struct memory_store *store, const struct store_batch *batch)
+{
+    for (size_t i = 0; i < batch->taken_count; i++) {
+        const struct store_row_key *key = &batch->taken[i];
+        if (row_at(store, key->saga_id, key->event_id) == NULL ||
+            is_settled(batch, key->saga_id, key->event_id) ||
+            is_withdrawn(batch, key->saga_id, key->event_id))
+            return false;
+    }
+    return !has_twins(batch->taken, batch->taken_count, sizeof *batch->taken, compare_row_keys);
+}
+
 static bool adoptions_fit(const struct memory_store *store, const struct store_batch *batch)
 {
     for (size_t i = 0; i < batch->adoption_count; i++) {
@@ -120,7 +137,7 @@ static bool adoptions_fit(const struct memory_store *store, const struct store_b
 
 static bool rows_fit(const struct memory_store *store, const struct store_batch *batch)
 {
-    if (!withdrawals_fit(store, batch) || !adoptions_fit(store, batch))
+    if (!withdrawals_fit(store, batch) || !taken_fit(store, batch) || !adoptions_fit(store, batch))
         return false;
     for (size_t i = 0; i < batch->row_count; i++) {
         const struct store_row *row = &batch->rows[i];
@@ -155,8 +172,8 @@ static bool is_one_of(struct span word, const char *const words[3])
 
 static bool waits_for_something(const struct store_saga *saga, int64_t wake_ms)
 {
-    return wake_ms != 0 || saga->paused || !span_is_none(saga->attention) ||
-           saga->lock_since_ms != 0;
+    return wake_ms != 0 || saga->paused || saga->waits_for_child ||
+           !span_is_none(saga->attention) || saga->lock_since_ms != 0;
 }
 
 static bool saga_is_sound(const struct store_saga *saga, int64_t wake_ms)
@@ -165,6 +182,8 @@ static bool saga_is_sound(const struct store_saga *saga, int64_t wake_ms)
     static const char *const ENDED[] = {"completed", "compensated", "failed"};
     bool ended = saga->ended_ms != 0;
     if (!is_one_of(saga->status, ended ? ENDED : LIVE))
+        return false;
+    if (id_is_none(saga->parent) != id_is_none(saga->root))
         return false;
     if (span_is_none(saga->attention) != (saga->attention_since_ms == 0))
         return false;
@@ -182,6 +201,11 @@ static const struct store_saga *saga_at(const struct memory_store *store, struct
 static bool is_phase(struct span phase)
 {
     static const char *const PHASES[] = {"do", "undo", "prepare", "commit", "abort"};
+    static const char *const INNER[] = STORE_INNER_PHASES;
+    for (size_t i = 0; i < sizeof INNER / sizeof INNER[0]; i++) {
+        if (span_is(phase, INNER[i]))
+            return true;
+    }
     for (size_t i = 0; i < sizeof PHASES / sizeof PHASES[0]; i++) {
         if (span_is(phase, PHASES[i]))
             return true;
@@ -222,6 +246,8 @@ static void keep_unchanging(struct store_saga *saga, const struct store_saga *st
     saga->flow_id = stored->flow_id;
     saga->labels = stored->labels;
     saga->started_ms = stored->started_ms;
+    saga->parent = stored->parent;
+    saga->root = stored->root;
     if (!saga->wake_write)
         saga->wake_ms = stored->wake_ms;
 }
@@ -274,6 +300,7 @@ static void write_rows(struct memory_store *store, const struct store_batch *bat
     if (!MUTANT(58, "a settled row stays in the table"))
         remove_rows(store, batch->settled, batch->settled_count);
     remove_rows(store, batch->withdrawn, batch->withdrawn_count);
+    remove_rows(store, batch->taken, batch->taken_count);
     for (size_t i = 0; i < batch->adoption_count; i++) {
         const struct store_adoption *adoption = &batch->adoptions[i];
         struct store_row *row =
@@ -397,6 +424,7 @@ static void count(struct store_session *session, const struct store_batch *batch
         batch->settled_count,
         batch->row_count,
         batch->withdrawn_count,
+        batch->taken_count,
         batch->adoption_count,
         batch->key_count,
         batch->freed_key_count,

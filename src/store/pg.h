@@ -160,6 +160,7 @@ enum pg_statement_id {
     PG_JOURNAL_INSERT,
     PG_ROWS_SETTLE,
     PG_ROWS_WITHDRAW,
+    PG_ROWS_TAKE,
     PG_ROWS_ADOPT,
     PG_ROWS_INSERT,
     PG_KEYS_INSERT,

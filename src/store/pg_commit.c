@@ -76,6 +76,9 @@ static void insert_sagas(struct sending *s, const struct store_saga *items, size
     COLUMN(PG_INT4S, done);
     COLUMN(PG_INT4S, total);
     COLUMN(PG_BYTES, state);
+    COLUMN(PG_BOOLS, waits_for_child);
+    COLUMN(PG_IDS, parent);
+    COLUMN(PG_IDS, root);
     send(s, PG_SAGAS_INSERT);
 }
 
@@ -108,6 +111,7 @@ static void update_sagas(struct sending *s, const struct store_saga *items, size
     COLUMN(PG_INT4S, done);
     COLUMN(PG_INT4S, total);
     COLUMN(PG_BYTES, state);
+    COLUMN(PG_BOOLS, waits_for_child);
     send(s, PG_SAGAS_UPDATE);
 }
 
@@ -341,6 +345,8 @@ static void send_batch(struct sending *s)
         send_row_keys(s, PG_ROWS_SETTLE, batch->settled, batch->settled_count);
     if (batch->withdrawn_count)
         send_row_keys(s, PG_ROWS_WITHDRAW, batch->withdrawn, batch->withdrawn_count);
+    if (batch->taken_count)
+        send_row_keys(s, PG_ROWS_TAKE, batch->taken, batch->taken_count);
     if (batch->adoption_count)
         send_adoptions(s);
     if (batch->row_count)

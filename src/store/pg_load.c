@@ -204,6 +204,7 @@ enum err pg_definition_add(struct store_session *base, const struct store_defini
     pg_bytes(&params, (struct span){(const char *)definition->hash.bytes, 32});
     pg_text(&params, definition->source);
     pg_time(&params, definition->created_ms);
+    pg_text(&params, definition->children);
     enum err err =
         pg_run(&session->connection, &PG_STATEMENTS[PG_DEFINITION_ADD], &params, &result);
     *created = !err && PQntuples(result) > 0;
@@ -228,6 +229,7 @@ static void read_definition(const PGresult *result, int row, struct arena *arena
         .active = pg_get_bool(result, row, 4),
         .deprecated = pg_get_bool(result, row, 5),
         .created_ms = pg_get_time(result, row, 6),
+        .children = pg_get_text(result, row, 7, arena),
     };
 }
 

@@ -22,13 +22,14 @@ const struct pg_statement PG_STATEMENTS[] = {
          "error_code, labels, committed, paused, wake_at, started_at, updated_at, ended_at, "
          "attention, attention_step, attention_since, failing_since, failing_step, failing_undo, "
          "unanswered_since, unanswered_step, no_consumer, overdue_since, lock_since, done, total, "
-         "state) "
+         "state, waits_for_child, parent, root) "
          "SELECT * FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::int4[], $5::text[], "
          "$6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bool[], $12::bool[], "
          "$13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], "
          "$17::text[], $18::text[], $19::timestamptz[], $20::timestamptz[], $21::text[], "
          "$22::bool[], $23::timestamptz[], $24::text[], $25::bool[], $26::timestamptz[], "
-         "$27::timestamptz[], $28::int4[], $29::int4[], $30::bytea[])"},
+         "$27::timestamptz[], $28::int4[], $29::int4[], $30::bytea[], $31::bool[], $32::uuid[], "
+         "$33::uuid[])"},
     [PG_SAGAS_UPDATE] =
         {"sagas_update",
          "WITH i AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int8[], "
@@ -36,11 +37,11 @@ const struct pg_statement PG_STATEMENTS[] = {
          "$10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[], "
          "$15::timestamptz[], $16::timestamptz[], $17::text[], $18::bool[], $19::timestamptz[], "
          "$20::text[], $21::bool[], $22::timestamptz[], $23::timestamptz[], $24::int4[], "
-         "$25::int4[], $26::bytea[]) "
+         "$25::int4[], $26::bytea[], $27::bool[]) "
          "AS i (id, number, number_before, status, step, error_code, committed, paused, "
          "wake_write, wake_at, updated_at, ended_at, attention, attention_step, attention_since, "
          "failing_since, failing_step, failing_undo, unanswered_since, unanswered_step, "
-         "no_consumer, overdue_since, lock_since, done, total, state)), "
+         "no_consumer, overdue_since, lock_since, done, total, state, waits_for_child)), "
          "u AS (UPDATE sagas s SET number = i.number, status = i.status, step = i.step, "
          "error_code = i.error_code, committed = i.committed, paused = i.paused, "
          "wake_at = CASE WHEN i.wake_write THEN i.wake_at ELSE s.wake_at END, "
@@ -50,7 +51,7 @@ const struct pg_statement PG_STATEMENTS[] = {
          "failing_undo = i.failing_undo, unanswered_since = i.unanswered_since, "
          "unanswered_step = i.unanswered_step, no_consumer = i.no_consumer, "
          "overdue_since = i.overdue_since, lock_since = i.lock_since, done = i.done, total = "
-         "i.total, state = i.state "
+         "i.total, state = i.state, waits_for_child = i.waits_for_child "
          "FROM i WHERE s.id = i.id " NUMBER_FENCE " RETURNING 1) "
          "SELECT sagad_all((SELECT count(*) FROM u), cardinality($1))"},
     [PG_JOURNAL_INSERT] =
@@ -67,6 +68,11 @@ const struct pg_statement PG_STATEMENTS[] = {
          "AS i (saga_id, event_id) WHERE o.saga_id = i.saga_id AND o.event_id = i.event_id "
          "AND o.owner IS NULL RETURNING 1) "
          "SELECT sagad_all((SELECT count(*) FROM d), cardinality($1))"},
+    [PG_ROWS_TAKE] =
+        {"rows_take",
+         "WITH d AS (DELETE FROM outbox o USING unnest($1::uuid[], $2::uuid[]) "
+         "AS i (saga_id, event_id) WHERE o.saga_id = i.saga_id AND o.event_id = i.event_id "
+         "RETURNING 1) SELECT sagad_all((SELECT count(*) FROM d), cardinality($1))"},
     [PG_ROWS_ADOPT] =
         {"rows_adopt",
          "WITH u AS (UPDATE outbox o SET owner = i.new_owner, retry_count = i.retry_count "
@@ -164,16 +170,17 @@ const struct pg_statement PG_STATEMENTS[] = {
     [PG_MAKE_PARTITIONS] = {"make_partitions", "SELECT sagad_make_partitions($1::timestamptz)"},
     [PG_DEFINITION_ADD] =
         {"definition_add",
-         "INSERT INTO definitions (name, version, hash, source, active, created_at) "
+         "INSERT INTO definitions (name, version, hash, source, active, created_at, children) "
          "VALUES ($1::text, $2::int4, $3::bytea, $4::text, false, coalesce($5::timestamptz, "
-         "clock_timestamp())) "
+         "clock_timestamp()), $6::text) "
          "ON CONFLICT (name, version) DO NOTHING RETURNING 1"},
     [PG_DEFINITION_FIND] = {"definition_find", "SELECT hash FROM definitions WHERE name = $1::text "
                                                "AND version = $2::int4"},
     [PG_DEFINITION_ACTIVATE] = {"definition_activate", "SELECT sagad_activate($1::text, $2::int4)"},
     [PG_DEFINITIONS] =
         {"definitions",
-         "SELECT name, version, hash, source, active, deprecated, created_at FROM definitions "
+         "SELECT name, version, hash, source, active, deprecated, created_at, children "
+         "FROM definitions "
          "WHERE $1::text IS NULL OR name = $1::text ORDER BY name, version"},
     /* The row lock of each key, in the order of the keys: under it alone holder and queue change.
      */

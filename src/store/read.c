@@ -141,6 +141,9 @@ void read_saga(const PGresult *result, int row, struct arena *arena, struct stor
     TIME_COLUMN(lock_since_ms);
     out->done = (uint32_t)pg_get_int(result, row, column++);
     out->total = (uint32_t)pg_get_int(result, row, column++);
+    out->waits_for_child = pg_get_bool(result, row, column++);
+    out->parent = pg_get_id(result, row, column++);
+    out->root = pg_get_id(result, row, column++);
     TEXT_COLUMN(state);
 }
 
@@ -181,6 +184,19 @@ enum err store_read_saga(struct store_reader *reader, struct id id, struct arena
     pg_id(&params, id);
     return one_saga(reader, "SELECT " READ_SAGA_COLUMNS ", state FROM sagas WHERE id = $1", &params,
                     arena, out);
+}
+
+enum err store_read_children(struct store_reader *reader, struct id parent, struct arena *arena,
+                             struct store_saga **out, size_t *out_count)
+{
+    struct pg_params params;
+    pg_params_init(&params, arena);
+    pg_id(&params, parent);
+    pg_int8(&params, STORE_CHILDREN_MAX);
+    return read_sagas(reader,
+                      "SELECT " READ_SAGA_COLUMNS ", NULL::bytea FROM sagas WHERE parent = $1 "
+                      "ORDER BY id LIMIT $2",
+                      &params, arena, out, out_count);
 }
 
 enum err store_read_saga_by_key(struct store_reader *reader, struct span definition,

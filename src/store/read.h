@@ -30,6 +30,11 @@ MUST_CHECK enum err store_read_saga(struct store_reader *reader, struct id id, s
 MUST_CHECK enum err store_read_saga_by_key(struct store_reader *reader, struct span definition,
                                            struct span key, struct arena *arena,
                                            struct store_saga *out);
+/* The sagas that this one has run, without their state, in the order of their start (S-24). */
+#define STORE_CHILDREN_MAX 1000
+MUST_CHECK enum err store_read_children(struct store_reader *reader, struct id parent,
+                                        struct arena *arena, struct store_saga **out,
+                                        size_t *out_count);
 /* Sagas whose id's text starts so, at most `max` (for unambiguous prefixes). */
 MUST_CHECK enum err store_read_saga_prefix(struct store_reader *reader, struct span prefix,
                                            size_t max, struct arena *arena, struct id **out,

@@ -44,8 +44,10 @@ struct store_saga {
     struct span status;                                 /* "running" */
     struct span key, flow_id, step, error_code, labels; /* NONE: null; labels: JSON object text */
     bool committed, paused;
-    int64_t wake_ms; /* 0: null */
-    bool wake_write; /* false: leave the stored wake-up alone (lazy, S-38) */
+    bool waits_for_child;   /* a child saga's end is the next event */
+    struct id parent, root; /* of a child; NONE: null. Written at the insert only */
+    int64_t wake_ms;        /* 0: null */
+    bool wake_write;        /* false: leave the stored wake-up alone (lazy, S-38) */
     int64_t started_ms, updated_ms, ended_ms; /* 0: null */
     struct span attention, attention_step;    /* the blocking reason, NONE: null */
     int64_t attention_since_ms;
@@ -78,6 +80,12 @@ struct store_row { /* one outbox row: a command on its way */
     int64_t timeout_ms;
     struct span data;
 };
+
+/* Phases of rows that are for another saga: `recipient` is its id (S-24). */
+#define STORE_INNER_PHASES                                                                         \
+    {                                                                                              \
+        "run", "cancel", "close", "turn_back", "ended"                                             \
+    }
 
 struct store_row_key {
     struct id saga_id, event_id;
@@ -146,8 +154,9 @@ struct store_lock {
  * Everything of one transaction. Executed in this order, each array as one statement, all in one
  * round trip: the keys of locks (their rows are held from here on, in the order of the keys), sagas
  * insert, sagas update, journal, rows settled (any owner, a miss is fine), rows withdrawn (must be
- * free), adoptions, rows inserted, keys inserted, keys freed, requests, dead letters, audit, wakes,
- * locks given up, locks asked for, locks granted. At most one saga element per saga id.
+ * free), rows taken (must be there, any owner), adoptions, rows inserted, keys inserted, keys
+ * freed, requests, dead letters, audit, wakes, locks given up, locks asked for, locks granted. At
+ * most one saga element per saga id.
  */
 struct store_batch {
     const struct store_saga *sagas;
@@ -158,6 +167,8 @@ struct store_batch {
     size_t settled_count;
     const struct store_row_key *withdrawn;
     size_t withdrawn_count;
+    const struct store_row_key *taken;
+    size_t taken_count;
     const struct store_adoption *adoptions;
     size_t adoption_count;
     const struct store_row *rows;
@@ -192,10 +203,10 @@ const char *store_session_problem(const struct store_session *session);
  * Commit a batch.
  *  ERR_OK           it is committed (the answer to the sync was seen)
  *  ERR_CONFLICT     nothing is written: an entry, key or saga is there already, an update missed
- * its row, a row was not free, an adoption came too late ERR_UNKNOWN      the connection was lost
- * after the batch was sent: it may be committed ERR_UNAVAILABLE  nothing is written, the database
- * is away ERR_BROKEN       nothing is written: the schema refused it (a CHECK): never retried as it
- * is
+ * its row, a row was not free or not there, an adoption came too late ERR_UNKNOWN      the
+ * connection was lost after the batch was sent: it may be committed ERR_UNAVAILABLE  nothing is
+ * written, the database is away ERR_BROKEN       nothing is written: the schema refused it (a
+ * CHECK): never retried as it is
  */
 MUST_CHECK enum err store_commit(struct store_session *session, const struct store_batch *batch);
 
@@ -320,6 +331,7 @@ struct store_definition {
     uint32_t version;
     struct hash hash;
     struct span source;
+    struct span children; /* versions of the sagas that it runs, JSON object; NONE: null */
     bool active, deprecated;
     int64_t created_ms;
 };

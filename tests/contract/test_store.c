@@ -28,7 +28,7 @@ static struct store_dead_letter old_letter;
 static struct {
     struct store_saga sagas[2];
     struct store_entry entries[2];
-    struct store_row_key settled[2], withdrawn;
+    struct store_row_key settled[2], withdrawn, taken;
     struct store_adoption adoption;
     struct store_row row;
     struct store_key keys[2], freed;
@@ -369,6 +369,33 @@ static void withdrawn_row_is_settled_in_the_batch(struct store_batch *batch)
     parts.settled[0] = parts.withdrawn;
 }
 
+static void taken_row_is_missing(struct store_batch *batch)
+{
+    parts.taken = (struct store_row_key){first, first};
+    batch->taken = &parts.taken;
+    batch->taken_count = 1;
+}
+
+static void taken_row_is_settled_in_the_batch(struct store_batch *batch)
+{
+    parts.taken = parts.settled[0];
+    batch->taken = &parts.taken;
+    batch->taken_count = 1;
+}
+
+static void adopted_row_is_taken_in_the_batch(struct store_batch *batch)
+{
+    parts.taken = key_of(&owned_row);
+    batch->taken = &parts.taken;
+    batch->taken_count = 1;
+}
+
+static void child_has_no_root(struct store_batch *batch)
+{
+    (void)batch;
+    parts.sagas[0].parent = first;
+}
+
 static void adopted_row_has_another_owner(struct store_batch *batch)
 {
     (void)batch;
@@ -505,6 +532,9 @@ static const struct spoiler SPOILERS[] = {
     CONFLICT(withdrawn_row_is_owned),
     CONFLICT(withdrawn_row_is_missing),
     CONFLICT(withdrawn_row_is_settled_in_the_batch),
+    CONFLICT(taken_row_is_missing),
+    CONFLICT(taken_row_is_settled_in_the_batch),
+    CONFLICT(adopted_row_is_taken_in_the_batch),
     CONFLICT(adopted_row_has_another_owner),
     CONFLICT(adopted_row_is_missing),
     CONFLICT(adopted_row_is_settled_in_the_batch),
@@ -522,6 +552,7 @@ static const struct spoiler SPOILERS[] = {
     REFUSED(it_waits_for_nothing),
     REFUSED(attention_has_no_time),
     REFUSED(phase_is_unknown),
+    REFUSED(child_has_no_root),
     REFUSED(the_last_wake_up_leaves_a_saga_with_nothing),
 };
 #define SPOILER_COUNT (sizeof SPOILERS / sizeof SPOILERS[0])

@@ -349,6 +349,42 @@ static void only_the_owner_lets_a_row_go(void **state)
     assert_int_equal(store_commit(session, &batch), ERR_OK);
 }
 
+/* S-24: delivered or recalled. */
+static void a_row_is_taken_whoever_owns_it_once(void **state)
+{
+    (void)state;
+    struct store_row rows[] = {subject_row(saga_id, alive), subject_row(saga_id, ID_NONE)}, *found;
+    struct store_row_key keys[] = {{saga_id, rows[0].event_id}, {saga_id, rows[1].event_id}};
+    rows[0].phase = SPAN_LIT("run");
+    rows[1].phase = SPAN_LIT("ended");
+    put_rows(rows, 2);
+    struct store_batch batch = {.taken = keys, .taken_count = 2};
+    assert_int_equal(store_commit(session, &batch), ERR_OK);
+    assert_int_equal(rows_of(alive, &found), 0);
+    assert_int_equal(store_commit(session, &batch), ERR_CONFLICT);
+}
+
+/* I-7: a child that lives is a reason to wait. */
+static void a_saga_may_wait_for_nothing_but_a_child(void **state)
+{
+    (void)state;
+    struct store_saga parent = subject_saga(id_v7(subject_now_ms()));
+    struct store_entry entry = subject_entry(parent.id, 1);
+    struct store_batch batch = {
+        .sagas = &parent, .saga_count = 1, .entries = &entry, .entry_count = 1};
+    parent.wake_ms = 0;
+    assert_int_equal(store_commit(session, &batch), ERR_BROKEN);
+    parent.waits_for_child = true;
+    parent.parent = parent.root = saga_id;
+    assert_int_equal(store_commit(session, &batch), ERR_OK);
+    parent = subject_update(parent.id, 2);
+    parent.wake_ms = 0;
+    entry.number = 2;
+    assert_int_equal(store_commit(session, &batch), ERR_BROKEN);
+    parent.waits_for_child = true;
+    assert_int_equal(store_commit(session, &batch), ERR_OK);
+}
+
 /* ---- what expires ---- */
 
 static void requests_expire_when_their_time_has_passed(void **state)
@@ -443,6 +479,20 @@ static void a_version_of_a_definition_never_changes(void **state)
     assert_false(found[0].active);
 }
 
+static void a_definition_keeps_the_versions_of_what_it_runs(void **state)
+{
+    (void)state;
+    struct store_definition of = definition("order", 1, "a"), *found;
+    size_t count;
+    bool created;
+    of.children = SPAN_LIT("{\"pay\":3}");
+    assert_int_equal(add(of, true, &created), ERR_OK);
+    assert_int_equal(add(definition("pay", 1, "b"), true, &created), ERR_OK);
+    assert_int_equal(store_definitions(session, SPAN_NONE, &arena, &found, &count), ERR_OK);
+    assert_true(span_is(found[0].children, "{\"pay\":3}"));
+    assert_true(span_is_none(found[1].children));
+}
+
 static void one_version_is_active_at_most(void **state)
 {
     (void)state;
@@ -485,6 +535,9 @@ static int run_on(const struct subject *of)
         CASE(a_daemon_long_dead_expires_when_it_has_no_rows),
         CASE(partitions_can_be_made_again_and_again),
         CASE(a_dead_letter_is_added_once),
+        CASE(a_row_is_taken_whoever_owns_it_once),
+        CASE(a_saga_may_wait_for_nothing_but_a_child),
+        CASE(a_definition_keeps_the_versions_of_what_it_runs),
         CASE(a_version_of_a_definition_never_changes),
         CASE(one_version_is_active_at_most),
     };

@@ -32,11 +32,32 @@ static struct span next_line(struct span *rest)
     return line;
 }
 
+/* Any saga may be run; one whose name ends in -pivot has a pivot. */
+static const struct saga_definition *find_child(void *ctx, struct span name)
+{
+    const struct saga_definition *def = NULL;
+    struct config_diagnostics diagnostics = {0};
+    bool pivot = name.len > 6 && memcmp(name.ptr + name.len - 6, "-pivot", 6) == 0;
+    struct span yaml =
+        arena_printf(ctx, "saga: %.*s\nsteps: [{do: any.thing.do%s}]\n", SPAN_ARG(name),
+                     pivot ? ", pivot: true" : ", undo: any.thing.undo");
+    enum err err = config_definition_load(yaml, 3, ctx, &def, &diagnostics);
+    return err ? NULL : def;
+}
+
+static struct span nothing_near(void *ctx, struct span name)
+{
+    (void)ctx;
+    (void)name;
+    return SPAN_NONE;
+}
+
 static const struct saga_definition *load(const char *path, struct span yaml, struct arena *arena)
 {
     const struct saga_definition *def = NULL;
     struct config_diagnostics diagnostics = {0};
-    enum err err = config_definition_load(yaml, 1, arena, &def, &diagnostics);
+    const struct config_known known = {find_child, nothing_near, arena};
+    enum err err = config_definition_load_among(yaml, 1, &known, arena, &def, &diagnostics);
     for (size_t i = 0; i < diagnostics.count && err != ERR_OK; i++) {
         struct span text = config_diagnostic_print(&diagnostics.items[i], path, yaml, arena);
         fprintf(stderr, "%.*s", SPAN_ARG(text));

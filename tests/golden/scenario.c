@@ -52,9 +52,10 @@ static const char *follow_rows(struct scenario *s, const struct saga_effects *ef
         size_t before = s->outbox_count;
         if (effect->type == SAGA_EFFECT_SEND)
             s->outbox[s->outbox_count++] = (struct saga_row){effect->event_id, true};
-        if (effect->type == SAGA_EFFECT_SETTLE || effect->type == SAGA_EFFECT_WITHDRAW)
+        bool claims = effect->type == SAGA_EFFECT_WITHDRAW || effect->type == SAGA_EFFECT_RECALL;
+        if (effect->type == SAGA_EFFECT_SETTLE || claims)
             forget_row(s, effect->event_id);
-        if (effect->type == SAGA_EFFECT_WITHDRAW && s->outbox_count == before)
+        if (claims && s->outbox_count == before)
             return "BROKEN: a row is withdrawn that is not there";
     }
     return NULL;
@@ -63,7 +64,7 @@ static const char *follow_rows(struct scenario *s, const struct saga_effects *ef
 static void show_rows(struct scenario *s, struct saga_event *event)
 {
     bool shown = event->type == SAGA_EVENT_TIMER || event->type == SAGA_EVENT_OPERATOR ||
-                 event->type == SAGA_EVENT_ADOPTED;
+                 event->type == SAGA_EVENT_PARENT || event->type == SAGA_EVENT_ADOPTED;
     if (s->rows == SCENARIO_ROWS_GONE)
         s->outbox_count = 0;
     for (size_t i = 0; i < s->outbox_count; i++)
@@ -96,7 +97,7 @@ static void show_locks(struct scenario *s, struct saga_event *event)
 
 /* ---- lines ---- */
 
-static bool command_of(struct scenario *s, struct span name, struct id *out)
+static bool command_of(struct scenario *s, struct span name, struct id *out, bool *inner)
 {
     enum saga_phase phase = SAGA_PHASE_DO;
     unsigned generation = 0;
@@ -114,6 +115,8 @@ static bool command_of(struct scenario *s, struct span name, struct id *out)
         return false;
     const struct saga_operation *operation = &s->state.steps[step].operation[phase];
     *out = operation->event_id;
+    *inner = saga_kind_at(s->def, &s->state, step) == SAGA_KIND_RUN &&
+             saga_is_inner(saga_def_at(s->def, &s->state, step), phase == SAGA_PHASE_UNDO);
     if (generation)
         *out = operation_event_id(operation_key(s->def, &s->state, step, phase, 1, s->arena),
                                   generation);
@@ -124,13 +127,17 @@ static const char *reply(struct scenario *s, struct span outcome, struct span re
                          struct saga_event *event)
 {
     struct span step = word(&rest);
+    bool inner = false;
     event->type = SAGA_EVENT_REPLY;
     event->reply.from_owner = !s->from_others;
     event->reply.handed_ms = s->handed_ms;
     s->handed_ms = 0;
     if (!saga_outcome_from(outcome, &event->reply.outcome) ||
-        !command_of(s, step, &event->reply.command_id))
+        !command_of(s, step, &event->reply.command_id, &inner))
         return "BAD LINE: no such event or step";
+    event->reply.from_child = inner && !s->from_others;
+    if (event->reply.from_child) /* what it answers was delivered, and gone with that */
+        forget_row(s, event->reply.command_id);
     if (event->reply.outcome == SAGA_OUTCOME_OK) {
         event->reply.data = rest.len ? rest : SPAN_NONE;
         return NULL;
@@ -170,6 +177,25 @@ static const char *start(struct scenario *s, bool delayed, struct span rest,
     return NULL;
 }
 
+static const char *start_child(struct scenario *s, struct span rest, struct saga_event *event)
+{
+    event->start.parent.bytes[15] = 7;
+    event->start.parent_command.bytes[15] = 8;
+    event->start.root.bytes[15] = 9;
+    return start(s, false, rest, event);
+}
+
+static const char *parent(struct scenario *s, struct span order, struct saga_event *event)
+{
+    event->type = SAGA_EVENT_PARENT;
+    event->parent.order = span_is(order, "cancel")  ? SAGA_ORDER_CANCEL
+                          : span_is(order, "close") ? SAGA_ORDER_CLOSE
+                                                    : SAGA_ORDER_TURN_BACK;
+    event->parent.command_id.bytes[15] = (uint8_t)++s->incoming;
+    event->parent.code = SPAN_LIT("cancel");
+    return NULL;
+}
+
 static const char *wake(struct scenario *s, struct saga_event *event)
 {
     int64_t wake_ms = saga_wake_ms(s->def, &s->state);
@@ -187,6 +213,10 @@ static const char *parse(struct scenario *s, struct span line, struct saga_event
     struct span verb = word(&rest);
     if (span_is(verb, "start") || span_is(verb, "start_in"))
         return start(s, span_is(verb, "start_in"), rest, event);
+    if (span_is(verb, "start_child"))
+        return start_child(s, rest, event);
+    if (span_is(verb, "parent"))
+        return parent(s, rest, event);
     if (span_is(verb, "timer"))
         return wake(s, event);
     if (span_is(verb, "due")) {
@@ -195,7 +225,10 @@ static const char *parse(struct scenario *s, struct span line, struct saga_event
     }
     if (span_is(verb, "handed_over") || span_is(verb, "adopted")) {
         event->type = span_is(verb, "adopted") ? SAGA_EVENT_ADOPTED : SAGA_EVENT_HANDED_OVER;
-        return command_of(s, word(&rest), &event->row.command_id) ? NULL : "BAD LINE: no such step";
+        bool inner;
+        return command_of(s, word(&rest), &event->row.command_id, &inner)
+                   ? NULL
+                   : "BAD LINE: no such step";
     }
     enum saga_outcome outcome;
     return saga_outcome_from(verb, &outcome) ? reply(s, verb, rest, event)

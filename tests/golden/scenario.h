@@ -10,19 +10,20 @@
  *   ...
  *
  * Events: start [JSON] · start_in DURATION [JSON] · ok|rejected|transient|unknown|in_progress
- * STEP[!] [JSON or code] ("STEP!" is its undo; "STEP@2" answers generation 2; a transient one may
- * end in "after DURATION", its Retry-After) · due (a wake-up now) · timer (a wake-up when it is
- * due) · handed_over STEP · adopted STEP · cancel|pause|resume|retry|close ·
- * retry|complete|fail|skip|undo_done|waive STEP [JSON] · release KEY · dry EVENT (asked, and thrown
- * away)
+ * |child_failed STEP[!] [JSON or code] ("STEP!" is its undo; "STEP@2" answers generation 2; a
+ * transient one may end in "after DURATION", its Retry-After) · due (a wake-up now) · timer (a
+ * wake-up when it is due) · handed_over STEP · adopted STEP · cancel|pause|resume|retry|close ·
+ * retry|complete|fail|skip|undo_done|waive STEP [JSON] · release KEY · start_child [JSON] ·
+ * parent cancel|close|turn_back · dry EVENT (asked, and thrown away)
  *
  * Questions, which change nothing: show (the saga) · show STEP · wakes (when the next wake-up is
  * due) · sent (the commands of the last transition) · attention (as of now).
  *
  * The scene: later|earlier DURATION · "rows free" makes the rows of the next events free, "rows
- * owned" ours, "rows gone" handed over · from_others (replies are not from the row's owner) ·
- * sent_now (the next reply says that its command was handed over only now) · given KEY (the store
- * has given it this lock) · taken KEY (a start finds that another saga has it).
+ * owned" ours, "rows gone" handed over · from_others (replies are not from the row's owner, nor
+ * from the child) · sent_now (the next reply says that its command was handed over only now) ·
+ * given KEY (the store has given it this lock) · taken KEY (a start finds that another saga has
+ * it).
  */
 #ifndef GOLDEN_SCENARIO_H
 #define GOLDEN_SCENARIO_H

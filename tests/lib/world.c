@@ -327,6 +327,55 @@ void world_pass(struct world *world, int64_t ms)
     }
 }
 
+/* ---- rows for other sagas ---- */
+
+void world_take_free(struct world *world, unsigned at)
+{
+    struct world_daemon *daemon = &world->daemons[at];
+    struct store_session *session = NULL;
+    struct store_row *rows = NULL;
+    struct arena arena;
+    size_t count = 0;
+    arena_init(&arena);
+    assert_int_equal(store_session_open(world->store, &session), ERR_OK);
+    assert_int_equal(store_take_free(session, daemon->id, NULL, 0, 1000, &arena, &rows, &count),
+                     ERR_OK);
+    for (size_t i = 0; i < count; i++)
+        keep_row(daemon, &rows[i]);
+    store_session_close(session);
+    arena_release(&arena);
+}
+
+static void on_delivered(void *ctx, const struct engine_result *result)
+{
+    *(enum err *)ctx = result->err;
+}
+
+bool world_deliver_one(struct world *world, unsigned at)
+{
+    struct world_daemon *daemon = &world->daemons[at];
+    size_t i = 0;
+    while (i < daemon->row_count && !engine_row_is_inner(&daemon->rows[i].row))
+        i++;
+    if (i == daemon->row_count)
+        return false;
+    struct world_row row = daemon->rows[i];
+    enum err err = ERR_BUSY;
+    drop_row_at(daemon, i);
+    assert_int_equal(engine_deliver(daemon->engine, &row.row, on_delivered, &err), ERR_OK);
+    world_run(world, at);
+    assert_int_equal(err, ERR_OK);
+    free_row(&row);
+    return true;
+}
+
+void world_deliver(struct world *world, unsigned daemon)
+{
+    do {
+        world_take_free(world, daemon);
+    } while (world_deliver_one(world, daemon));
+}
+
 /* ---- participants ---- */
 
 static struct store_row take_at(struct world *world, struct world_daemon *daemon, size_t at)

@@ -96,6 +96,13 @@ bool world_run(struct world *world, unsigned daemon);
 /* Let time pass, and let all housekeepers and workers do what it brings. */
 void world_pass(struct world *world, int64_t ms);
 
+/* Deliver the rows that are for other sagas (S-24), and what comes of them, until nothing more
+   comes. Free ones are taken first, as the relay does. */
+void world_deliver(struct world *world, unsigned daemon);
+/* The oldest of them only, once taken from the daemon's memory; false: it has none. */
+bool world_deliver_one(struct world *world, unsigned daemon);
+void world_take_free(struct world *world, unsigned daemon);
+
 /* The daemon's oldest row of an event type, taken from it; fails the test if there is none. */
 struct store_row world_take(struct world *world, unsigned daemon, const char *type);
 struct store_row world_take_first(struct world *world, unsigned daemon); /* saga_id NONE: none */
