@@ -375,6 +375,39 @@ static int run_explain(struct context *context)
     return EXIT_FINE;
 }
 
+/* ROLE, what it is and where it stands, its id. */
+static void print_relative(struct context *context, const char *role, const json_t *saga)
+{
+    if (!json_is_object(saga))
+        return;
+    if (context->output == OUTPUT_IDS)
+        printf("%s\n", text_of(saga, "id"));
+    else
+        printf("%-8s %-24s %-12s %s\n", role, text_of(saga, "saga"), text_of(saga, "status"),
+               text_of(saga, "id"));
+}
+
+static int run_lineage(struct context *context)
+{
+    struct answer answer;
+    int code = get_saga(context, context->arguments[0], "/lineage", &answer);
+    if (code != EXIT_FINE)
+        return code;
+    if (context->output == OUTPUT_JSON) {
+        print_json(answer.json);
+        return EXIT_FINE;
+    }
+    print_relative(context, "root", json_object_get(answer.json, "root"));
+    print_relative(context, "parent", json_object_get(answer.json, "parent"));
+    size_t i;
+    json_t *child;
+    json_array_foreach (json_object_get(answer.json, "children"), i, child) {
+        const char *step = text_of(child, "step");
+        print_relative(context, *step ? step : "child", json_object_get(child, "saga"));
+    }
+    return EXIT_FINE;
+}
+
 static void print_entry(struct context *context, const json_t *entry)
 {
     if (context->output == OUTPUT_JSON) {
@@ -436,6 +469,8 @@ const struct command saga_commands[] = {
     {"get", "ID", "", "text json ids", "one saga as a tree of its steps", 1, 1, run_get},
     {"explain", "ID", "", "text json", "why it is where it is, and what can be done", 1, 1,
      run_explain},
+    {"lineage", "ID", "", "text json ids", "its root and parent, and the sagas that it runs", 1, 1,
+     run_lineage},
     {"events", "ID", "follow payloads", "text json", "its journal, a line a transition", 1, 1,
      run_events},
     {"wait", "ID", "timeout for", "text json ids", "wait until it has ended", 1, 1, run_wait},

@@ -84,12 +84,38 @@ static struct span of_blocked(struct explaining *e)
     case SAGA_ATTENTION_BAD_DATA:
         return arena_printf(arena, "The data of \"%.*s\" can't be made: %.*s", SPAN_ARG(name),
                             SPAN_ARG(operation(e)->message));
+    case SAGA_ATTENTION_CHILD_FAILED:
+        return arena_printf(arena,
+                            "The saga that \"%.*s\" runs ended failed, with effects left standing. "
+                            "See to them, then complete or fail the step, or close the saga.%.*s",
+                            SPAN_ARG(name), SPAN_ARG(failure));
     default:
         return arena_printf(arena,
                             "The step \"%.*s\" behind the pivot failed for good, and "
                             "nothing is undone there.%.*s",
                             SPAN_ARG(name), SPAN_ARG(failure));
     }
+}
+
+static bool waits_for_child(const struct explaining *e)
+{
+    enum saga_step_status status = e->seen.state->steps[e->step].status;
+    return (status == SAGA_STEP_SENT || status == SAGA_STEP_UNDO_SENT) &&
+           saga_is_inner(step_def(e), e->phase == SAGA_PHASE_UNDO);
+}
+
+static struct span of_child(struct explaining *e)
+{
+    const struct saga_step_state *step = &e->seen.state->steps[e->step];
+    char id[ID_TEXT_SIZE];
+    bool undo = e->phase == SAGA_PHASE_UNDO, told = step->cancel_told || step->close_told;
+    return arena_printf(&e->request->arena,
+                        "Waiting %.*s for the child saga %.*s (%.*s), which %s.",
+                        SPAN_ARG(duration(e, e->now_ms - operation(e)->sent_ms)),
+                        SPAN_ARG(step_def(e)->run), SPAN_ARG(id_format(step->child, id)),
+                        undo   ? "is turned back"
+                        : told ? "was told to end"
+                               : "runs");
 }
 
 static struct span of_step(struct explaining *e)
@@ -101,6 +127,8 @@ static struct span of_step(struct explaining *e)
     if (step_def(e)->kind == SAGA_KIND_WAIT)
         return arena_printf(arena, "Waits for a time: %.*s left.",
                             SPAN_ARG(duration(e, op->due_ms - e->now_ms)));
+    if (waits_for_child(e))
+        return of_child(e);
     if (status == SAGA_STEP_BACKOFF || status == SAGA_STEP_UNDO_BACKOFF)
         return arena_printf(arena, "Will try %.*s again in %.*s (%u tries so far).%.*s",
                             SPAN_ARG(type), SPAN_ARG(duration(e, op->due_ms - e->now_ms)),
@@ -191,17 +219,21 @@ static void print_waiting(struct explaining *e, struct text *out)
         return;
     const struct saga_operation *op = operation(e);
     enum saga_step_status status = e->seen.state->steps[e->step].status;
+    bool child = waits_for_child(e);
     bool backoff = status == SAGA_STEP_BACKOFF || status == SAGA_STEP_UNDO_BACKOFF;
     text_json_key(out, "waitingFor");
     text_json_open(out, '{');
     print_text(out, "kind",
                span_of(saga_attention_blocking(e->need.reason) ? "operator"
                        : backoff                               ? "retry"
+                       : child                                 ? "child"
                        : step_def(e)->kind == SAGA_KIND_WAIT   ? "timer"
                                                                : "reply"));
     print_text(out, "step", e->seen.state->steps[e->step].label);
     print_text(out, "phase", span_of(saga_phase_at(e->seen.def, e->seen.state, e->step, e->phase)));
     print_text(out, "eventType", command_type(e));
+    if (child)
+        print_id(out, "sagaId", e->seen.state->steps[e->step].child);
     print_time(out, "since", op->sent_ms);
     text_json_close(out, '}');
     if (backoff)

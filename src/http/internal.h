@@ -184,6 +184,7 @@ void print_effects(struct text *out, const struct saga_definition *def,
                    const struct saga_state *state, const struct saga_effects *effects);
 void print_attention(struct request *request, struct text *out, const struct saga_definition *def,
                      const struct saga_state *state);
+void print_id(struct text *out, const char *name, struct id id);
 void print_time(struct text *out, const char *name, int64_t at_ms);     /* 0: left out */
 void print_text(struct text *out, const char *name, struct span value); /* NONE: left out */
 
@@ -215,6 +216,7 @@ void handle_count(struct request *request);
 void handle_get(struct request *request);
 void handle_result(struct request *request);
 void handle_explain(struct request *request);
+void handle_lineage(struct request *request);
 void handle_steps(struct request *request);
 void handle_step(struct request *request);
 void handle_journal(struct request *request);

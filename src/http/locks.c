@@ -4,7 +4,7 @@
  */
 #include "http/internal.h"
 
-static void print_id(struct text *out, struct id id)
+static void put_id(struct text *out, struct id id)
 {
     char text[ID_TEXT_SIZE];
     text_json_string(out, id_format(id, text));
@@ -15,7 +15,7 @@ void print_holder(struct text *out, const struct store_lock_row *lock)
     text_json_key(out, "holder");
     text_json_open(out, '{');
     text_json_key(out, "id");
-    print_id(out, lock->holder.id);
+    put_id(out, lock->holder.id);
     print_text(out, "saga", lock->holder.definition);
     print_text(out, "key", lock->holder.key);
     text_json_close(out, '}');
@@ -32,7 +32,7 @@ static void print_row(struct text *out, const struct store_lock_row *lock)
     text_json_key(out, "queue");
     text_json_open(out, '[');
     for (size_t i = 0; i < lock->queue_count; i++)
-        print_id(out, lock->queue[i]);
+        put_id(out, lock->queue[i]);
     text_json_close(out, ']');
     text_json_close(out, '}');
 }

@@ -27,6 +27,7 @@ static const struct route {
     {"GET", "v1/sagas/{id}", "", handle_get, false},
     {"GET", "v1/sagas/{id}/result", "", handle_result, false},
     {"GET", "v1/sagas/{id}/explain", "", handle_explain, false},
+    {"GET", "v1/sagas/{id}/lineage", "", handle_lineage, false},
     {"GET", "v1/sagas/{id}/steps", "", handle_steps, false},
     {"GET", "v1/sagas/{id}/steps/*", "", handle_step, false},
     {"GET", "v1/sagas/{id}/events", "", handle_journal, false},

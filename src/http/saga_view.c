@@ -21,7 +21,7 @@ void print_time(struct text *out, const char *name, int64_t at_ms)
     text_json_time(out, at_ms);
 }
 
-static void print_id(struct text *out, const char *name, struct id id)
+void print_id(struct text *out, const char *name, struct id id)
 {
     char text[ID_TEXT_SIZE];
     text_json_key(out, name);
@@ -140,10 +140,18 @@ static void print_owner(struct request *request, struct text *out, const struct 
         print_text(out, "owner", def->owner);
 }
 
+static void print_parent(struct text *out, struct id parent, struct id root)
+{
+    if (id_is_none(parent))
+        return;
+    print_id(out, "parentId", parent);
+    print_id(out, "rootId", root);
+}
+
 static void print_links(struct request *request, struct text *out, struct id id)
 {
     char text[ID_TEXT_SIZE];
-    static const char *const NAMES[] = {"events", "steps", "explain"};
+    static const char *const NAMES[] = {"events", "steps", "explain", "lineage"};
     id_format(id, text);
     text_json_key(out, "links");
     text_json_open(out, '{');
@@ -160,6 +168,7 @@ static void print_row_members(struct request *request, struct text *out,
     print_int(out, "version", row->version);
     print_text(out, "key", row->key);
     print_text(out, "flowId", row->flow_id);
+    print_parent(out, row->parent, row->root);
     print_text(out, "status", row->status);
     print_bool(out, "pivotPassed", row->committed);
     print_bool(out, "paused", row->paused);
@@ -222,6 +231,7 @@ void print_saga(struct request *request, struct text *out, const struct saga_def
     print_int(out, "version", state->version);
     print_text(out, "key", state->key);
     print_id(out, "correlationId", state->id);
+    print_parent(out, state->parent, state->root);
     print_text(out, "flowId", state->flow_id);
     print_text(out, "userId", state->user_id);
     print_text(out, "status", span_of(saga_status_name(state->status)));
@@ -254,7 +264,8 @@ void print_saga(struct request *request, struct text *out, const struct saga_def
 
 static const char *kind_name(enum saga_step_kind kind)
 {
-    static const char *const NAMES[] = {"steps", "parallel", "do", "wait", "two_phase", "for_each"};
+    static const char *const NAMES[] = {"steps",     "parallel", "do", "wait",
+                                        "two_phase", "for_each", "run"};
     return NAMES[kind];
 }
 
@@ -289,6 +300,9 @@ static void print_step(struct request *request, struct text *out, const struct s
     print_text(out, "kind", span_of(kind_name(saga_kind_at(def, state, index))));
     print_text(out, "type", step_def->type);
     print_text(out, "undoType", step_def->undo_type);
+    print_text(out, "run", step_def->run);
+    if (!id_is_none(step->child))
+        print_id(out, "childId", step->child);
     if (index == def->pivot)
         print_bool(out, "pivot", true);
     if (step_def->when)

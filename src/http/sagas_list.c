@@ -36,7 +36,7 @@ static const char *const COUNT_PARAMETERS[] = {"groupBy", NULL};
 static const char *const FIELDS[] = {
     "id",       "saga",      "version", "key",       "flowId",    "status",    "pivotPassed",
     "paused",   "revision",  "step",    "errorCode", "startedAt", "updatedAt", "endedAt",
-    "progress", "attention", "labels",  "owner",     NULL};
+    "progress", "attention", "labels",  "owner",     "parentId",  "rootId",    NULL};
 
 struct listing {
     struct request *request;

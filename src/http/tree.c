@@ -95,6 +95,12 @@ static void put_remark(const struct tree *tree, int16_t index)
         text_printf(tree->out, "   passed over");
 }
 
+/* The event type of its command; of a `run` the saga. */
+static struct span type_of(const struct saga_step_def *def)
+{
+    return def->kind == SAGA_KIND_RUN ? def->run : def->type;
+}
+
 static void put_step(const struct tree *tree, int16_t index, int depth)
 {
     const struct saga_step_def *def = saga_def_at(tree->def, tree->state, index);
@@ -106,7 +112,7 @@ static void put_step(const struct tree *tree, int16_t index, int depth)
     if (first != SAGA_STEP_NONE && (kind == SAGA_KIND_PARALLEL || kind == SAGA_KIND_FOR_EACH))
         symbol = "┬";
     text_printf(tree->out, "%*s%s %-*.*s %-34.*s ", 2 + 2 * depth, "", symbol, 20 - 2 * depth,
-                SPAN_ARG(tree->state->steps[index].label), SPAN_ARG(def->type));
+                SPAN_ARG(tree->state->steps[index].label), SPAN_ARG(type_of(def)));
     put_remark(tree, index);
     text_printf(tree->out, "%s\n", pivot ? "   pivot passed" : "");
     for (int16_t child = first; child != SAGA_STEP_NONE && depth < DEPTH_MAX;

@@ -20,8 +20,8 @@ def _():
     text = ctl("help").out
     assert ctl("--help").out == text and ctl("-h").out == text
     assert ctl(code=2).out == text
-    for name in ("start", "list", "get", "explain", "events", "wait", "cancel", "pause", "resume", "retry", "close",
-                 "step", "def lint", "def list", "def get", "def apply", "expr", "audit", "demo", "ping", "version"):
+    for name in ("start", "list", "get", "explain", "lineage", "events", "wait", "cancel", "pause", "resume", "retry",
+                 "close", "step", "def lint", "def list", "def get", "def apply", "expr", "audit", "demo", "ping", "version"):
         assert name in commands(), name
 
 
@@ -67,7 +67,7 @@ def _():
 @test("a server that can't be reached is 9 for every command that needs one, and says where it looked")
 def _():
     nowhere = {"SAGACTL_SERVER": "http://127.0.0.1:1"}
-    for words in (["start", "lab"], ["list"], ["get", "x"], ["explain", "x"], ["events", "x"], ["wait", "x"],
+    for words in (["start", "lab"], ["list"], ["get", "x"], ["explain", "x"], ["lineage", "x"], ["events", "x"], ["wait", "x"],
                   ["cancel", "x"], ["pause", "x"], ["resume", "x"], ["retry", "x", "y"], ["close", "x", "--reason", "x"],
                   ["step", "retry", "x", "y", "--reason", "x"], ["def", "list"], ["def", "get", "x"],
                   ["def", "apply", f"{ROOT}/sagas/book-trip.yaml"], ["expr", ".", "--saga", "x"], ["ping"]):
