@@ -339,6 +339,8 @@ static void the_audit_finds_what_is_planted(void **state)
         "ALTER TABLE sagas DROP CONSTRAINT i7_waits_for_something; CREATE TABLE kept AS SELECT "
         "id, wake_at FROM sagas; UPDATE sagas SET wake_at = NULL WHERE definition = 'slow'",
         "UPDATE sagas s SET wake_at = k.wake_at FROM kept k WHERE k.id = s.id", "I-7");
+    assert_found("UPDATE sagas SET waits_for_child = true WHERE definition = 'slow'",
+                 "UPDATE sagas SET waits_for_child = false", "a child saga that does not live");
     assert_found(
         "INSERT INTO starts (definition, kind, key, saga_id, at) SELECT 'order', 1, 'gone', id, "
         "now() FROM sagas WHERE definition = 'order'",

@@ -33,6 +33,9 @@ static const char PATIENT[] =
     "steps:\n"
     "  - {name: reserve, do: stock.item.reserve, retry: {attempts: 9, delay: 1s, within: 1m}}\n";
 
+static const char FAMILY[] = "saga: family\n"
+                             "steps: [{name: order, run: order}]\n";
+
 static const struct config_participant PARTICIPANTS[] = {
     {.match = SPAN_LIT("stock.*"), .in_flight_max = IN_FLIGHT_MAX},
     {.match = SPAN_LIT("pay.*"), .in_flight_max = IN_FLIGHT_MAX},
@@ -106,6 +109,7 @@ static void world_with(struct transport *transport, unsigned queue_events)
     world_define(&world, ORDER);
     world_define(&world, LONELY);
     world_define(&world, PATIENT);
+    world_define(&world, FAMILY);
     struct world_daemon *daemon = &world.daemons[0];
     struct outbox_options options = {
         .store = world.store,
@@ -613,6 +617,42 @@ static void stop_lets_go_of_what_was_not_sent_and_tells_of_the_rest(void **state
                          id_equal(view.sagas[i].id, view.rows[0].saga_id) ? 1 : 2);
 }
 
+/* S-24: rows that are for other sagas need no participant. */
+static void a_child_is_started_and_its_end_told_without_a_transport(void **state)
+{
+    (void)state;
+    struct id id = start("family");
+    turn();
+    assert_int_equal(world_view(&world).saga_count, 2);
+    assert_int_equal(post.open_count, 1);
+    answer_next(&OK);
+    turn();
+    answer_next(&OK);
+    turn();
+    assert_status(id, "completed");
+    assert_int_equal(world_view(&world).row_count, 0);
+}
+
+/* S-24: let go, taken again, and delivered once the engine has room. */
+static void a_row_for_a_saga_that_was_let_go_is_delivered_by_the_next_poll(void **state)
+{
+    (void)state;
+    struct id id = start("family");
+    let_go_of(stored());
+    assert_status(id, "running");
+    pass(2 * OUTBOX_POLL_MS);
+    assert_int_equal(world_view(&world).saga_count, 2);
+}
+
+static void stop_lets_go_of_rows_for_other_sagas(void **state)
+{
+    (void)state;
+    start("family");
+    outbox_relay_stop(relay, 0);
+    assert_true(id_is_none(stored().owner));
+    assert_int_equal(world_view(&world).saga_count, 1);
+}
+
 static void stop_lets_go_of_what_the_transport_had_not_sent_yet(void **state)
 {
     (void)state;
@@ -670,6 +710,9 @@ int main(void)
         RELAY(a_transport_that_is_full_gets_the_rest_later_in_order),
         cmocka_unit_test_setup_teardown(a_full_engine_gets_the_answer_at_a_later_turn, begin_small,
                                         end),
+        RELAY(a_child_is_started_and_its_end_told_without_a_transport),
+        RELAY(a_row_for_a_saga_that_was_let_go_is_delivered_by_the_next_poll),
+        RELAY(stop_lets_go_of_rows_for_other_sagas),
         RELAY(rows_beyond_what_memory_may_hold_are_let_go),
         RELAY(a_row_that_nobody_takes_is_let_go_and_left),
         RELAY(a_free_row_is_taken_before_it_is_sent),
