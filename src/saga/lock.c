@@ -9,8 +9,9 @@
 
 #include "saga/machine.h"
 
-#define CHILD_TIMEOUT_MS 30000 /* if its lock gives none: trees of sagas can't deadlock for ever   \
-                                */
+#define CHILD_TIMEOUT_MS                                                                           \
+    30000 /* if its lock gives none: trees of sagas can't deadlock for ever                        \
+           */
 
 /* ---- the keys of a start ---- */
 

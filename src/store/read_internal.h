@@ -27,8 +27,7 @@ MUST_CHECK enum err read_run(struct store_reader *reader, const char *sql,
     "attention_since, failing_since, failing_step, failing_undo, unanswered_since, "               \
     "unanswered_step, no_consumer, overdue_since, lock_since, done, total, waits_for_child, "      \
     "parent, root"
-void read_saga(const PGresult *result, int row, struct arena *arena,
-                              struct store_saga *out);
+void read_saga(const PGresult *result, int row, struct arena *arena, struct store_saga *out);
 MUST_CHECK enum err read_sagas(struct store_reader *reader, const char *sql,
                                const struct pg_params *params, struct arena *arena,
                                struct store_saga **out, size_t *out_count);
