@@ -196,12 +196,13 @@ CREATE INDEX locks_saga ON locks (saga_id) WHERE saga_id IS NOT NULL;
 
 COMMENT ON TABLE locks IS 'Keys that sagas lock; a row goes when nobody holds or awaits it.';
 COMMENT ON COLUMN locks.key IS 'As the definition makes it from the input; shared by all definitions.';
-COMMENT ON COLUMN locks.saga_id IS 'Who holds it; null only within a transaction.';
+COMMENT ON COLUMN locks.saga_id IS 'Who holds it, always the root of a tree; null only within a transaction.';
 COMMENT ON COLUMN locks.since IS 'Since when.';
 
 CREATE TABLE lock_queue (
     key     text        COLLATE "C" NOT NULL,
     saga_id uuid        NOT NULL,
+    holder  uuid        NOT NULL,
     at      timestamptz NOT NULL,
     PRIMARY KEY (key, saga_id)
 );
@@ -210,6 +211,7 @@ CREATE INDEX lock_queue_saga ON lock_queue (saga_id);
 COMMENT ON TABLE lock_queue IS 'Who waits for a lock that another saga holds. The lowest saga id is next.';
 COMMENT ON COLUMN lock_queue.key IS 'The key.';
 COMMENT ON COLUMN lock_queue.saga_id IS 'Who waits.';
+COMMENT ON COLUMN lock_queue.holder IS 'Who will hold it: the root of the tree that the saga stands in.';
 COMMENT ON COLUMN lock_queue.at IS 'Since when.';
 
 -- ---- outbox ----

@@ -235,17 +235,21 @@ static bool lock_must_wait(const struct batch *batch, const struct batch_event *
     return false;
 }
 
-/* What a saga that waits has by now; the other wake-ups do not look. */
+/* Whether a saga that waits has its lock by now; the other wake-ups do not look. */
 static void show_locks(struct batch *batch, const struct batch_saga *saga, struct saga_event *event)
 {
-    struct span *keys = ARENA_ARRAY(batch->arena, struct span, SAGA_LOCKS_MAX);
-    event->locks = keys;
-    event->lock_count = 0;
-    if (event->type != SAGA_EVENT_TIMER || saga->state == NULL || saga->state->lock_since_ms == 0)
+    if (event->type != SAGA_EVENT_TIMER)
         return;
-    for (size_t i = 0; i < batch->lock_seen_count && event->lock_count < SAGA_LOCKS_MAX; i++) {
-        if (id_equal(batch->locks_seen[i].saga_id, saga->id))
-            keys[event->lock_count++] = batch->locks_seen[i].key;
+    event->locks = NULL;
+    event->lock_count = 0;
+    if (saga->state == NULL || saga->state->lock_since_ms == 0)
+        return;
+    struct span wanted = saga_lock_wanted(saga->state);
+    for (size_t i = 0; i < batch->lock_seen_count && event->lock_count == 0; i++) {
+        const struct store_lock_seen *seen = &batch->locks_seen[i];
+        event->locks = &seen->key;
+        event->lock_count = id_equal(seen->saga_id, saga_lock_holder(saga->state)) &&
+                            span_equal(seen->key, wanted);
     }
 }
 

@@ -97,14 +97,15 @@ static bool wake_write(const struct batch *batch, const struct batch_saga *saga,
 static void ask_for_locks(struct batch *batch, const struct batch_saga *saga)
 {
     const struct saga_state *state = saga->state;
-    struct store_lock lock = {.key = saga_lock_wanted(state), .saga_id = saga->id};
+    struct store_lock lock = {
+        .key = saga_lock_wanted(state), .saga_id = saga->id, .holder = saga_lock_holder(state)};
     if (!span_is_none(lock.key)) {
         LIST_PUSH(batch->arena, &batch->locks_asked, lock);
         return;
     }
     bool begins = saga->number_before == 0 && !saga_status_terminal(state->status);
     for (size_t i = 0; begins && i < state->locks_held; i++) {
-        lock = (struct store_lock){state->locks[i].key, saga->id, true};
+        lock = (struct store_lock){state->locks[i].key, saga->id, saga->id, true};
         if (!state->locks[i].released)
             LIST_PUSH(batch->arena, &batch->locks_asked, lock);
     }

@@ -54,6 +54,18 @@ static enum err start(struct engine *engine, struct delivery *d)
     return d->ask.definition ? ERR_OK : ERR_NOT_FOUND;
 }
 
+/* The keys that the child held (S-28). */
+static void passed_locks(struct delivery *d)
+{
+    json_t *keys = json_object_get(d->data, "locks"), *key;
+    size_t i;
+    struct span *locks = ARENA_ARRAY(d->arena, struct span, json_array_size(keys));
+    json_array_foreach (keys, i, key)
+        locks[i] = json_span(key);
+    d->event.locks = locks;
+    d->event.lock_count = json_array_size(keys);
+}
+
 static enum err ended(struct delivery *d)
 {
     struct saga_event *event = &d->event;
@@ -63,6 +75,7 @@ static enum err ended(struct delivery *d)
     event->reply.code = text_of(d, "code");
     event->reply.message = text_of(d, "message");
     event->reply.data = value_of(d, "output");
+    passed_locks(d);
     if (!id_parse(text_of(d, "commandId"), &event->reply.command_id))
         return ERR_BROKEN;
     return saga_outcome_from(text_of(d, "outcome"), &event->reply.outcome) ? ERR_OK : ERR_BROKEN;

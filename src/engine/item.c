@@ -58,6 +58,29 @@ int64_t engine_monotonic_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+static char *copy_span(char *at, struct span *span)
+{
+    if (span->ptr == NULL)
+        return at;
+    memcpy(at, span->ptr, span->len);
+    at[span->len] = '\0';
+    span->ptr = at;
+    return at + span->len + 1;
+}
+
+/* The keys that a child passes on (S-28): the list, then the keys. */
+static char *copy_locks(char *at, struct saga_event *event)
+{
+    struct span *locks = (struct span *)(void *)at;
+    at += event->lock_count * sizeof *locks;
+    for (size_t i = 0; i < event->lock_count; i++) {
+        locks[i] = event->locks[i];
+        at = copy_span(at, &locks[i]);
+    }
+    event->locks = locks;
+    return at;
+}
+
 struct engine_item *engine_item_new(const struct engine_submission *ask,
                                     const struct store_row *row)
 {
@@ -70,25 +93,19 @@ struct engine_item *engine_item_new(const struct engine_submission *ask,
     size_t count = item_spans(&draft, spans);
     for (size_t i = 0; i < count; i++)
         bytes += spans[i]->ptr ? spans[i]->len + 1 : 0;
+    for (size_t i = 0; i < draft.event.lock_count; i++)
+        bytes += sizeof(struct span) + draft.event.locks[i].len + 1;
 
     struct engine_item *item = malloc(sizeof(*item) + bytes);
     ASSERT(item != NULL);
     *item = draft;
-    char *at = (char *)(item + 1);
+    char *at = copy_locks((char *)(item + 1), &item->event);
     item_spans(item, spans);
-    for (size_t i = 0; i < count; i++) {
-        if (spans[i]->ptr == NULL)
-            continue;
-        memcpy(at, spans[i]->ptr, spans[i]->len);
-        at[spans[i]->len] = '\0';
-        spans[i]->ptr = at;
-        at += spans[i]->len + 1;
-    }
+    for (size_t i = 0; i < count; i++)
+        at = copy_span(at, spans[i]);
     item->ask.event = &item->event;
     item->event.rows = NULL;
     item->event.row_count = 0;
-    item->event.locks = NULL;
-    item->event.lock_count = 0;
     item->arrived_us = engine_monotonic_us();
     return item;
 }

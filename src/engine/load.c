@@ -167,7 +167,7 @@ static enum err load_locks(struct batch *batch)
         struct batch_event *event = &batch->events[i];
         const struct saga_state *state = event->saga->state;
         if (event->item->event.type == SAGA_EVENT_TIMER && state && state->lock_since_ms)
-            LIST_PUSH(batch->arena, &ids, event->saga->id);
+            LIST_PUSH(batch->arena, &ids, saga_lock_holder(state));
         if (event->item->event.type != SAGA_EVENT_START || event->item->failed)
             continue;
         find_locks(batch, event);

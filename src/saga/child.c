@@ -236,6 +236,7 @@ void child_ended(struct machine *m, int16_t step, enum saga_phase phase)
     struct saga_operation *operation = machine_operation(m, step, phase);
     enum saga_outcome outcome = m->event->reply.outcome;
     settle_orders(m, step);
+    lock_inherit(m);
     machine_step(m, step)->cancel_told = machine_step(m, step)->close_told = false;
     if (outcome == SAGA_OUTCOME_OK) {
         operation_succeeded(m, step, phase, m->event->reply.data);
@@ -328,6 +329,7 @@ static struct span end_data(struct machine *m)
     text_json_string(&text, state->cause_message);
     text_json_key(&text, "output");
     text_json_raw(&text, state->status == SAGA_STATUS_COMPLETED ? state->output : SPAN_NONE);
+    lock_pass_on(m, &text);
     text_json_close(&text, '}');
     return text_span(&text);
 }

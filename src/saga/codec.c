@@ -299,15 +299,16 @@ static void header(struct codec *c, struct saga_state *s)
 
 static void lock(struct codec *c, struct saga_lock *l)
 {
-    uint64_t flags = l->released;
+    uint64_t flags = l->released | (uint64_t)l->inherited << 1;
     span(c, &l->key);
-    NUMBER(c, flags, 1);
-    l->released = flags;
+    NUMBER(c, flags, 3);
+    l->released = flags & 1;
+    l->inherited = flags >> 1;
 }
 
 static void locks(struct codec *c, struct saga_state *s)
 {
-    NUMBER(c, s->lock_count, SAGA_LOCKS_MAX);
+    NUMBER(c, s->lock_count, SAGA_TREE_LOCKS_MAX);
     if (s->lock_count == 0)
         return;
     if (!c->writing)

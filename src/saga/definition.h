@@ -28,10 +28,11 @@
 #define SAGA_TYPE_BYTES_MAX 200  /* of an event type */
 #define SAGA_FIELDS_MAX     100
 #define SAGA_LABELS_MAX     32
-#define SAGA_CODES_MAX      32  /* in one `only` or `except` */
-#define SAGA_KEPT_MAX       64  /* paths kept of one step's output; more: all of it */
-#define SAGA_LOCKS_MAX      16  /* keys that one saga locks (S-28) */
-#define SAGA_LOCK_BYTES_MAX 200 /* of one of them */
+#define SAGA_CODES_MAX      32    /* in one `only` or `except` */
+#define SAGA_KEPT_MAX       64    /* paths kept of one step's output; more: all of it */
+#define SAGA_LOCKS_MAX      16    /* keys that one saga locks (S-28) */
+#define SAGA_TREE_LOCKS_MAX 16000 /* keys that a saga keeps, with those of its ended children */
+#define SAGA_LOCK_BYTES_MAX 200   /* of one of them */
 #define SAGA_FILE_BYTES_MAX 1048576
 #define SAGA_DEPTH_MAX      8 /* sagas that run sagas */
 

@@ -133,6 +133,7 @@ static void put_event(struct text *text, const struct saga_event *event)
         break;
     case SAGA_EVENT_REPLY:
         put_reply(text, event);
+        put_locks(text, event);
         break;
     case SAGA_EVENT_TIMER:
         put_rows(text, event);

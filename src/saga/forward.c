@@ -385,7 +385,8 @@ static void end_operation(struct machine *m, int16_t step, enum saga_phase phase
 void machine_end(struct machine *m, enum saga_status status)
 {
     struct saga_state *state = m->state;
-    lock_give_up_all(m);
+    if (!machine_is_child(m))
+        lock_give_up_all(m);
     state->status = status;
     state->ended_ms = m->now_ms;
     state->cancel_requested = false;

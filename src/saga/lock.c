@@ -102,6 +102,11 @@ bool saga_start_locks(const struct saga_definition *def, struct span key, struct
 
 /* ---- asking ---- */
 
+struct id saga_lock_holder(const struct saga_state *state)
+{
+    return id_is_none(state->root) ? state->id : state->root;
+}
+
 struct span saga_lock_wanted(const struct saga_state *state)
 {
     return state->lock_since_ms ? state->locks[state->locks_held].key : SPAN_NONE;
@@ -122,7 +127,8 @@ static void run(struct machine *m)
     m->changed = true;
 }
 
-/* The timeout is for all keys together: it runs from the first. */
+/* The timeout is for all keys together: it runs from the first. A child that waits for another tree
+   keeps that tree's lock waiting in turn, so it does not wait for ever. */
 void lock_next(struct machine *m)
 {
     struct saga_state *state = m->state;
@@ -183,11 +189,15 @@ void lock_due(struct machine *m)
 
 /* ---- giving up ---- */
 
+static size_t asked_for(const struct saga_state *state)
+{
+    return state->locks_held + (state->lock_since_ms != 0);
+}
+
 void lock_give_up_all(struct machine *m)
 {
     struct saga_state *state = m->state;
-    size_t asked = state->locks_held + (state->lock_since_ms != 0);
-    for (size_t i = 0; i < asked; i++) {
+    for (size_t i = 0; i < asked_for(state); i++) {
         if (!state->locks[i].released)
             tell(m, SAGA_EFFECT_LOCK_GIVE_UP, i);
     }
@@ -195,16 +205,73 @@ void lock_give_up_all(struct machine *m)
     state->lock_since_ms = 0;
 }
 
+/* A key that it waits for may be the tree's by now: it is passed on like those it knows of. */
+void lock_pass_on(struct machine *m, struct text *text)
+{
+    struct saga_state *state = m->state;
+    if (state->lock_since_ms)
+        tell(m, SAGA_EFFECT_LOCK_GIVE_UP, state->locks_held);
+    if (asked_for(state) > 0) {
+        text_json_key(text, "locks");
+        text_json_open(text, '[');
+        for (size_t i = 0; i < asked_for(state); i++) {
+            if (!state->locks[i].released)
+                text_json_string(text, state->locks[i].key);
+        }
+        text_json_close(text, ']');
+    }
+    state->lock_count = state->locks_held = 0;
+    state->lock_since_ms = 0;
+}
+
+static bool has_key(const struct saga_state *state, struct span key)
+{
+    for (size_t i = 0; i < state->lock_count; i++) {
+        if (span_equal(state->locks[i].key, key))
+            return true;
+    }
+    return false;
+}
+
+/* A saga with a child runs, so it has all of its own; what an operator released stays so. */
+void lock_inherit(struct machine *m)
+{
+    struct saga_state *state = m->state;
+    if (m->event->lock_count == 0)
+        return;
+    struct saga_lock *locks =
+        ARENA_ARRAY(m->arena, struct saga_lock, state->lock_count + m->event->lock_count);
+    for (size_t i = 0; i < state->lock_count; i++)
+        locks[i] = state->locks[i];
+    state->locks = locks;
+    for (size_t i = 0; i < m->event->lock_count; i++) {
+        struct span key = machine_keep(m, m->event->locks[i]);
+        if (!has_key(state, key))
+            locks[state->lock_count++] = (struct saga_lock){.key = key, .inherited = true};
+    }
+    state->locks_held = state->lock_count;
+}
+
+/* The root holds what its children ask for, and learns which keys those are when they end. */
+static bool may_hold_for_child(const struct machine *m)
+{
+    bool runs =
+        m->state->status == SAGA_STATUS_RUNNING || m->state->status == SAGA_STATUS_COMPENSATING;
+    return runs && !machine_is_child(m) && saga_waits_for_child(m->def, m->state);
+}
+
 /* Who is next gets the key though this saga goes on: that is the operator's word. Of a saga that
    waits it may be the key that it was given just now and does not know of. */
 void lock_release(struct machine *m, struct span key)
 {
     struct saga_state *state = m->state;
-    size_t asked = state->locks_held + (state->lock_since_ms != 0);
     size_t i = 0;
     while (i < state->lock_count && !span_equal(state->locks[i].key, key))
         i++;
-    if (saga_status_terminal(state->status) || i >= asked) {
+    if (i == state->lock_count && may_hold_for_child(m)) {
+        machine_effect(m, SAGA_EFFECT_LOCK_GIVE_UP, SAGA_STEP_NONE, SAGA_PHASE_DO)->key = key;
+        m->changed = true;
+    } else if (saga_status_terminal(state->status) || i >= asked_for(state)) {
         operator_not_allowed(m, "the saga does not hold this lock");
     } else if (state->locks[i].released) {
         operator_duplicate(m);

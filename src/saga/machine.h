@@ -139,6 +139,8 @@ void lock_next(struct machine *m); /* pending: ask for the next key, or run if t
 void lock_due(struct machine *m);  /* a wake-up of a saga that waits for a key */
 void lock_release(struct machine *m, struct span key);
 void lock_give_up_all(struct machine *m);
+void lock_pass_on(struct machine *m, struct text *text); /* child: to its parent, as "locks" */
+void lock_inherit(struct machine *m);                    /* parent: what its child passed on */
 
 /* ---- start.c ---- */
 

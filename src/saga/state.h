@@ -152,7 +152,8 @@ enum saga_cause {
 /* A key that the saga locks. */
 struct saga_lock {
     struct span key;
-    bool released; /* an operator took it away: the saga goes on without it */
+    bool released;  /* an operator took it away: the saga goes on without it */
+    bool inherited; /* of a child that has ended: kept, and given up with its own (S-28) */
 };
 
 struct saga_state {
@@ -262,6 +263,9 @@ bool saga_outcome_from(struct span name, enum saga_outcome *out);
 bool saga_status_terminal(enum saga_status status);
 bool saga_attention_blocking(enum saga_attention reason);
 bool saga_step_open(enum saga_step_status status); /* SENT or BACKOFF */
+/* Whose the locks are: the root of the tree that the saga stands in (S-28). */
+struct id saga_lock_holder(const struct saga_state *state);
+
 /* The key that the saga stands in a queue for (S-28); NONE: none. */
 struct span saga_lock_wanted(const struct saga_state *state);
 

@@ -19,12 +19,14 @@ enum saga_verdict sim_act(struct sim_history *h, enum saga_action action, int16_
     return sim_apply(h, &event);
 }
 
+/* Of the operation that stands: after a retry with other data not of the one before (S-31). */
 static struct ledger *newest_ledger(struct sim_history *h, int16_t step, enum saga_phase phase)
 {
-    uint64_t label = sim_label(&h->state, step);
+    uint16_t number = h->state.steps[step].operation[phase].number;
+    struct span key = operation_key(h->def, &h->state, step, phase, number, &h->scratch);
     for (size_t i = h->sent_count; i-- > 0;) {
-        if (h->step_hash[i] == label && h->sent[i].phase == phase)
-            return sim_ledger(h, h->key_hash[i], label, phase);
+        if (h->key_hash[i] == hash_mix(1, key))
+            return sim_ledger(h, h->key_hash[i], sim_label(&h->state, step), phase);
     }
     return NULL;
 }

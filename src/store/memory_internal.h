@@ -22,6 +22,7 @@ struct memory_daemon {
 struct memory_lock { /* held by, or awaited by */
     struct span key;
     struct id saga_id;
+    struct id holder; /* awaited: whose it will be */
     int64_t since_ms;
 };
 

@@ -84,10 +84,11 @@ bool memory_locks_fit(const struct memory_store *store, const struct store_batch
 
 static void enqueue(struct memory_store *store, const struct store_lock *asked)
 {
-    struct memory_lock waits = {.key = asked->key, .saga_id = asked->saga_id};
+    struct memory_lock waits = {
+        .key = asked->key, .saga_id = asked->saga_id, .holder = asked->holder};
     bool found;
     size_t at = table_find(&store->lock_queue, &waits, compare_waiting, &found);
-    if (found || holds(store, asked->key, asked->saga_id))
+    if (found || holds(store, asked->key, asked->holder))
         return;
     waits.key = span_keep(waits.key);
     waits.since_ms = clock_now_ms(store->clock);
@@ -107,6 +108,20 @@ static void wake(struct store_session *session, struct id saga_id)
     store_session_grant(session, saga_id);
 }
 
+/* All of the holder's tree that wait for the key have it. */
+static void wake_tree(struct store_session *session, const struct memory_lock *held)
+{
+    struct memory_store *store = memory_of(session);
+    for (size_t i = store->lock_queue.count; i-- > 0;) {
+        struct memory_lock waits = *(struct memory_lock *)table_at(&store->lock_queue, i);
+        if (!span_equal(waits.key, held->key) || !id_equal(waits.holder, held->saga_id))
+            continue;
+        span_drop(waits.key);
+        table_remove(&store->lock_queue, i);
+        wake(session, waits.saga_id);
+    }
+}
+
 static void grant(struct store_session *session, struct span key)
 {
     struct memory_store *store = memory_of(session);
@@ -117,24 +132,24 @@ static void grant(struct store_session *session, struct span key)
         at < store->lock_queue.count ? table_at(&store->lock_queue, at) : NULL;
     if (holding(store, key) || first == NULL || !span_equal(first->key, key))
         return;
-    next = (struct memory_lock){span_keep(key), first->saga_id, clock_now_ms(store->clock)};
+    next = (struct memory_lock){
+        .key = span_keep(key), .saga_id = first->holder, .since_ms = clock_now_ms(store->clock)};
     at = table_find(&store->locks, &next, compare_locks, &found);
     table_insert(&store->locks, at, &next);
-    drop(&store->lock_queue, &next, compare_waiting);
-    wake(session, next.saga_id);
+    wake_tree(session, &next);
 }
 
 void memory_write_locks(struct store_session *session, const struct store_batch *batch)
 {
     struct memory_store *store = memory_of(session);
     for (size_t i = 0; i < batch->lock_given_up_count; i++) {
-        struct memory_lock lock = {batch->locks_given_up[i].key, batch->locks_given_up[i].saga_id,
-                                   0};
+        struct memory_lock lock = {.key = batch->locks_given_up[i].key,
+                                   .saga_id = batch->locks_given_up[i].saga_id};
         drop(&store->locks, &lock, compare_locks);
         drop(&store->lock_queue, &lock, compare_waiting);
     }
     for (size_t i = 0; i < batch->lock_asked_count; i++) {
-        if (holds(store, batch->locks_asked[i].key, batch->locks_asked[i].saga_id))
+        if (holds(store, batch->locks_asked[i].key, batch->locks_asked[i].holder))
             wake(session, batch->locks_asked[i].saga_id);
         enqueue(store, &batch->locks_asked[i]);
     }

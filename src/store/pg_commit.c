@@ -292,6 +292,14 @@ static void lock_columns(struct pg_params *p, const struct store_lock *items, si
     COLUMN(PG_IDS, saga_id);
 }
 
+static void asked_columns(struct pg_params *p, const struct store_batch *batch)
+{
+    const struct store_lock *items = batch->locks_asked;
+    size_t count = batch->lock_asked_count;
+    lock_columns(p, items, count);
+    COLUMN(PG_IDS, holder);
+}
+
 static void send_must_be_free(struct sending *s)
 {
     const struct store_batch *batch = s->batch;
@@ -316,11 +324,11 @@ static void send_locks(struct sending *s)
         send(s, PG_LOCKS_GIVE_UP);
     }
     if (batch->lock_asked_count) {
-        lock_columns(begin(s), batch->locks_asked, batch->lock_asked_count);
+        asked_columns(begin(s), batch);
         send(s, PG_LOCKS_ASK);
     }
     lock_keys(s);
-    lock_columns(&s->params, batch->locks_asked, batch->lock_asked_count);
+    asked_columns(&s->params, batch);
     send(s, PG_LOCKS_GRANT);
     s->grant = s->sent;
     send_must_be_free(s);

@@ -198,20 +198,24 @@ const struct pg_statement PG_STATEMENTS[] = {
          "WHERE l.key = i.key AND l.saga_id = i.saga_id"},
     [PG_LOCKS_ASK] =
         {"locks_ask",
-         "INSERT INTO lock_queue (key, saga_id, at) SELECT i.key, i.saga_id, clock_timestamp() "
-         "FROM unnest($1::text[], $2::uuid[]) AS i (key, saga_id) WHERE NOT EXISTS "
-         "(SELECT FROM locks l WHERE l.key = i.key AND l.saga_id = i.saga_id) "
+         "INSERT INTO lock_queue (key, saga_id, holder, at) "
+         "SELECT i.key, i.saga_id, i.holder, clock_timestamp() "
+         "FROM unnest($1::text[], $2::uuid[], $3::uuid[]) AS i (key, saga_id, holder) "
+         "WHERE NOT EXISTS (SELECT FROM locks l WHERE l.key = i.key AND l.saga_id = i.holder) "
          "ON CONFLICT (key, saga_id) DO NOTHING"},
-    /* $1: every key whose row is held; $2, $3: what was asked for. */
+    /* $1: every key whose row is held; the others: what was asked for. All of the next one's tree
+       have the key at once. */
     [PG_LOCKS_GRANT] =
         {"locks_grant",
-         "WITH g AS (UPDATE locks l SET saga_id = f.saga_id, since = clock_timestamp() "
-         "FROM (SELECT DISTINCT ON (key) key, saga_id FROM lock_queue WHERE key = ANY ($1::text[]) "
+         "WITH g AS (UPDATE locks l SET saga_id = f.holder, since = clock_timestamp() "
+         "FROM (SELECT DISTINCT ON (key) key, holder FROM lock_queue WHERE key = ANY ($1::text[]) "
          "ORDER BY key, saga_id) AS f WHERE l.key = f.key AND l.saga_id IS NULL "
          "RETURNING l.key, l.saga_id), "
-         "q AS (DELETE FROM lock_queue q USING g WHERE q.key = g.key AND q.saga_id = g.saga_id), "
-         "w AS (SELECT saga_id FROM g UNION SELECT i.saga_id FROM unnest($2::text[], $3::uuid[]) "
-         "AS i (key, saga_id) JOIN locks l ON l.key = i.key AND l.saga_id = i.saga_id) "
+         "q AS (DELETE FROM lock_queue q USING g WHERE q.key = g.key AND q.holder = g.saga_id "
+         "RETURNING q.saga_id), "
+         "w AS (SELECT saga_id FROM q UNION SELECT i.saga_id "
+         "FROM unnest($2::text[], $3::uuid[], $4::uuid[]) AS i (key, saga_id, holder) "
+         "JOIN locks l ON l.key = i.key AND l.saga_id = i.holder) "
          "UPDATE sagas s SET wake_at = date_trunc('milliseconds', clock_timestamp()) FROM w "
          "WHERE s.id = w.saga_id AND s.lock_since IS NOT NULL RETURNING s.id"},
     [PG_LOCKS_MUST_BE_FREE] =

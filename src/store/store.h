@@ -146,7 +146,8 @@ struct store_wake {
  */
 struct store_lock {
     struct span key;
-    struct id saga_id;
+    struct id saga_id; /* who asks or gives up */
+    struct id holder;  /* asked: whose it becomes, the root of the tree that saga_id stands in */
     bool must_be_free; /* asked: a conflict unless the saga has it then */
 };
 

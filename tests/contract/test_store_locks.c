@@ -57,7 +57,7 @@ static int close_subject(void **state)
 
 static struct store_lock lock_of(size_t saga, const char *key)
 {
-    return (struct store_lock){.key = span_of(key), .saga_id = sagas[saga]};
+    return (struct store_lock){.key = span_of(key), .saga_id = sagas[saga], .holder = sagas[saga]};
 }
 
 static enum err ask(size_t saga, const char *key, bool must_be_free)
@@ -207,6 +207,44 @@ static void a_lock_given_up_and_asked_for_in_one_batch_goes_over(void **state)
     assert_holder("k", 0);
 }
 
+static struct store_lock lock_of_tree(size_t saga, size_t root, const char *key)
+{
+    struct store_lock lock = lock_of(saga, key);
+    lock.holder = sagas[root];
+    return lock;
+}
+
+static void what_the_root_holds_its_tree_has_S_28(void **state)
+{
+    (void)state;
+    waits_for(1, "k");
+    const struct store_lock asked = lock_of_tree(2, 1, "k");
+    const struct store_batch batch = {.locks_asked = &asked, .lock_asked_count = 1};
+    assert_int_equal(store_commit(session, &batch), ERR_OK);
+    assert_granted(2);
+    gives_up(2, "k");
+    assert_holder("k", 1);
+    gives_up(1, "k");
+    assert_holder("k", WAITERS);
+}
+
+static void all_of_the_next_ones_tree_have_the_lock_at_once_S_28(void **state)
+{
+    (void)state;
+    size_t count;
+    waits_for(0, "k");
+    const struct store_lock asked[] = {lock_of_tree(2, 1, "k"), lock_of_tree(3, 1, "k")};
+    const struct store_batch batch = {.locks_asked = asked, .lock_asked_count = 2};
+    assert_int_equal(store_commit(session, &batch), ERR_OK);
+    assert_granted(WAITERS);
+    gives_up(0, "k");
+    store_session_granted(session, &count);
+    assert_int_equal(count, 2);
+    assert_true(is_due(2) && is_due(3));
+    assert_holder("k", 1);
+    assert_int_equal(subject->count(store, "lock_queue"), 0);
+}
+
 static void several_locks_are_given_each_to_its_own(void **state)
 {
     (void)state;
@@ -268,8 +306,8 @@ static void a_lock_that_must_be_free_and_is_taken_is_a_conflict_and_nothing_is_w
     (void)state;
     waits_for(0, "b");
     struct store_saga saga = subject_saga(id_v7(subject_now_ms()));
-    const struct store_lock asked[] = {{SPAN_LIT("a"), saga.id, true},
-                                       {SPAN_LIT("b"), saga.id, true}};
+    const struct store_lock asked[] = {{SPAN_LIT("a"), saga.id, saga.id, true},
+                                       {SPAN_LIT("b"), saga.id, saga.id, true}};
     const struct store_batch batch = {
         .sagas = &saga,
         .saga_count = 1,
@@ -289,7 +327,7 @@ static void a_lock_that_must_be_free_and_is_free_is_had_without_a_wake_up(void *
     struct store_saga saga = subject_saga(sagas[1]);
     saga.number = 2;
     saga.number_before = 1;
-    const struct store_lock asked = {SPAN_LIT("k"), saga.id, true};
+    const struct store_lock asked = {SPAN_LIT("k"), saga.id, saga.id, true};
     const struct store_batch batch = {
         .sagas = &saga,
         .saga_count = 1,
@@ -305,8 +343,8 @@ static void a_lock_that_must_be_free_and_is_free_is_had_without_a_wake_up(void *
 static void of_two_in_one_batch_that_must_find_it_free_neither_has_it(void **state)
 {
     (void)state;
-    const struct store_lock both[] = {{SPAN_LIT("k"), sagas[1], true},
-                                      {SPAN_LIT("k"), sagas[2], true}};
+    const struct store_lock both[] = {{SPAN_LIT("k"), sagas[1], sagas[1], true},
+                                      {SPAN_LIT("k"), sagas[2], sagas[2], true}};
     const struct store_batch batch = {.locks_asked = both, .lock_asked_count = 2};
     assert_int_equal(store_commit(session, &batch), ERR_CONFLICT);
     assert_holder("k", WAITERS);
@@ -340,7 +378,8 @@ static void locks_are_in_the_one_round_trip(void **state)
 {
     (void)state;
     waits_for(0, "k");
-    const struct store_lock gone = lock_of(0, "k"), asked = {SPAN_LIT("free"), sagas[1], true};
+    const struct store_lock gone = lock_of(0, "k"),
+                            asked = {SPAN_LIT("free"), sagas[1], sagas[1], true};
     const struct store_batch batch = {
         .locks_given_up = &gone,
         .lock_given_up_count = 1,
@@ -413,6 +452,8 @@ static int run_on(const struct subject *of)
         TEST(to_give_up_what_is_another_s_does_nothing),
         TEST(of_two_that_ask_in_one_batch_the_lowest_has_it),
         TEST(a_lock_given_up_and_asked_for_in_one_batch_goes_over),
+        TEST(what_the_root_holds_its_tree_has_S_28),
+        TEST(all_of_the_next_ones_tree_have_the_lock_at_once_S_28),
         TEST(several_locks_are_given_each_to_its_own),
         TEST(to_ask_again_gives_the_wake_up_again),
         TEST(the_locks_of_sagas_and_of_keys_are_loaded_in_one_query),

@@ -572,7 +572,7 @@ static void a_place_in_the_queue_of_a_held_lock_is_something_to_wait_for(void **
     cluster_sql(subject_url(), "UPDATE sagas SET wake_at = NULL, lock_since = now() "
                                "WHERE status = 'compensating'");
     assert_string_equal(findings(), "I-7");
-    cluster_sql(subject_url(), "INSERT INTO lock_queue SELECT 'k', id, now() FROM sagas "
+    cluster_sql(subject_url(), "INSERT INTO lock_queue SELECT 'k', id, id, now() FROM sagas "
                                "WHERE status = 'compensating'");
     assert_string_equal(findings(), "I-7 I-7");
     cluster_sql(subject_url(), "INSERT INTO locks SELECT 'k', id, now() FROM sagas "
@@ -589,7 +589,7 @@ static void the_audit_finds_locks_of_a_saga_that_ended(void **state)
     assert_string_equal(findings(), "I-2");
     cluster_sql(subject_url(), "UPDATE locks SET saga_id = (SELECT id FROM sagas WHERE key = "
                                "'key-0')");
-    cluster_sql(subject_url(), "INSERT INTO lock_queue SELECT 'k', id, now() FROM sagas "
+    cluster_sql(subject_url(), "INSERT INTO lock_queue SELECT 'k', id, id, now() FROM sagas "
                                "WHERE status = 'completed'");
     assert_string_equal(findings(), "I-2");
 }

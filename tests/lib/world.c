@@ -456,23 +456,35 @@ static size_t count_locks(const struct store_lock_seen *locks, size_t count, str
     return found;
 }
 
-/* The table of locks is what the sagas believe, or ahead of it by the key they wait for. */
+static bool runs_others(const struct store_memory_view *view, struct id root)
+{
+    bool found = false;
+    for (size_t i = 0; i < view->saga_count; i++)
+        found |= id_equal(view->sagas[i].root, root);
+    return found;
+}
+
+/* The table of locks is what the sagas believe, or ahead of it by the key they wait for. What a
+   tree has stands under its root. */
 static const char *check_locks(const struct store_memory_view *view, const struct saga_state *saga)
 {
     struct span wanted = saga_lock_wanted(saga);
+    struct id holder = saga_lock_holder(saga);
     size_t held = 0;
     for (size_t i = 0; i < saga->locks_held; i++) {
-        if (saga->locks[i].released)
+        if (saga->locks[i].released || saga->locks[i].inherited)
             continue;
         held++;
-        if (!count_locks(view->locks, view->lock_count, saga->id, saga->locks[i].key))
+        if (!count_locks(view->locks, view->lock_count, holder, saga->locks[i].key))
             return "a saga goes on without a lock that it believes to have (I-8)";
     }
     size_t queued = count_locks(view->lock_queue, view->lock_queue_count, saga->id, SPAN_NONE);
     size_t given =
-        span_is_none(wanted) ? 0 : count_locks(view->locks, view->lock_count, saga->id, wanted);
+        span_is_none(wanted) ? 0 : count_locks(view->locks, view->lock_count, holder, wanted);
     if (queued + given != !span_is_none(wanted))
         return "a saga waits for a lock without a place in its queue, or the other way round";
+    if (!saga_status_terminal(saga->status) && runs_others(view, saga->id))
+        return NULL;
     return count_locks(view->locks, view->lock_count, saga->id, SPAN_NONE) == held + given
                ? NULL
                : "a saga has a lock that it does not know of (I-2)";

@@ -29,6 +29,16 @@ static const char REJECTS[] = "saga: rejects\n"
                               "steps:\n"
                               "  - {name: ship, do: ship.parcel.send}\n";
 
+static const char CHARGE[] = "saga: charge\n"
+                             "lock: {key: .input.keys}\n"
+                             "steps:\n"
+                             "  - {name: hold, do: card.money.hold, undo: card.money.free}\n";
+static const char ORDER[] = "saga: order\n"
+                            "lock: {key: '(if .input.own == null then [] else .input.own end)'}\n"
+                            "steps:\n"
+                            "  - {name: pay, run: charge, data: '{keys: .input.keys}'}\n"
+                            "  - {name: book, do: book.entry.add}\n";
+
 static struct world world;
 
 static int with_daemons(unsigned daemons)
@@ -37,6 +47,8 @@ static int with_daemons(unsigned daemons)
     world_define(&world, WAITS);
     world_define(&world, PATIENT);
     world_define(&world, REJECTS);
+    world_define(&world, CHARGE);
+    world_define(&world, ORDER);
     return 0;
 }
 
@@ -253,6 +265,87 @@ static void a_start_in_the_batch_of_one_that_waits_sees_the_lock_taken(void **st
     assert_int_equal(answer.refusal, SAGA_REFUSAL_LOCK_HELD);
 }
 
+/* ---- trees of sagas: the root holds ---- */
+
+static void answer_one(const char *type)
+{
+    struct store_row row = world_take(&world, 0, type);
+    world_reply(&world, 0, &row, SAGA_OUTCOME_OK, "{}", NULL);
+    world_run(&world, 0);
+    world_deliver(&world, 0);
+}
+
+static struct id start_order(const char *input)
+{
+    struct id id = start(0, "order", input);
+    world_deliver(&world, 0);
+    return id;
+}
+
+static void a_child_has_what_its_root_holds_S_28(void **state)
+{
+    (void)state;
+    struct id root = start_order("{\"own\":\"k\",\"keys\":\"k\"}");
+    answer_one("card.money.hold");
+    answer_one("book.entry.add");
+    assert_status(root, "completed");
+    assert_int_equal(world_view(&world).lock_count, 0);
+}
+
+static void what_a_child_locked_is_kept_until_its_root_ends_S_28(void **state)
+{
+    (void)state;
+    struct id root = start_order("{\"keys\":[\"a\",\"b\"]}");
+    struct id other = start(0, "patient", "{\"keys\":\"b\"}");
+    answer_one("card.money.hold");
+    assert_int_equal(world_view(&world).lock_count, 2);
+    assert_status(other, "pending");
+    answer_one("book.entry.add");
+    assert_status(root, "completed");
+    assert_status(other, "running");
+    assert_int_equal(world_view(&world).lock_count, 1);
+}
+
+static void a_child_that_is_cancelled_in_the_queue_leaves_it(void **state)
+{
+    struct world_answer answer;
+    (void)state;
+    struct id first = start(0, "patient", "{\"keys\":\"k\"}");
+    struct id root = start_order("{\"keys\":\"k\"}");
+    assert_int_equal(world_view(&world).lock_queue_count, 1);
+    struct saga_event event = {.type = SAGA_EVENT_OPERATOR, .saga_id = root};
+    event.operator_.action = SAGA_ACTION_CANCEL;
+    world_submit(&world, 0, &(struct engine_submission){.event = &event}, &answer);
+    world_run(&world, 0);
+    world_deliver(&world, 0);
+    assert_status(root, "compensated");
+    assert_int_equal(world_view(&world).lock_queue_count, 0);
+    complete_one(0);
+    world_run(&world, 0);
+    assert_status(first, "completed");
+    assert_int_equal(world_view(&world).lock_count, 0);
+}
+
+static void what_a_tree_holds_is_released_at_its_root(void **state)
+{
+    struct world_answer answer;
+    (void)state;
+    struct id root = start_order("{\"keys\":[\"a\",\"b\"]}");
+    struct id other = start(0, "patient", "{\"keys\":\"a\"}");
+    release(0, root, "a", &answer);
+    assert_int_equal(answer.verdict, SAGA_APPLIED);
+    assert_status(other, "running");
+    answer_one("card.money.hold");
+    release(0, root, "b", &answer);
+    assert_int_equal(answer.verdict, SAGA_APPLIED);
+    assert_int_equal(world_view(&world).lock_count, 1);
+    answer_one("book.entry.add");
+    assert_status(root, "completed");
+    complete_one(0);
+    world_run(&world, 0);
+    assert_status(other, "completed");
+}
+
 /* ---- an operator ---- */
 
 static void a_released_lock_goes_to_the_next_and_the_saga_goes_on(void **state)
@@ -342,6 +435,10 @@ int main(void)
         ONE(of_two_starts_in_one_batch_one_has_the_lock),
         ONE(a_start_behind_the_end_that_frees_its_lock_is_not_refused),
         ONE(a_start_in_the_batch_of_one_that_waits_sees_the_lock_taken),
+        ONE(a_child_has_what_its_root_holds_S_28),
+        ONE(what_a_child_locked_is_kept_until_its_root_ends_S_28),
+        ONE(a_child_that_is_cancelled_in_the_queue_leaves_it),
+        ONE(what_a_tree_holds_is_released_at_its_root),
         ONE(a_released_lock_goes_to_the_next_and_the_saga_goes_on),
         TWO(what_a_dead_daemon_was_given_is_found_by_the_others),
         ONE(a_lost_answer_to_the_commit_that_frees_a_lock_loses_nothing),
