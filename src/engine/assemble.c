@@ -72,21 +72,21 @@ static void tell(struct store_saga *row, const struct saga_definition *def,
 }
 
 /*
- * Whether the stored wake-up must be written (S-38): it is lazy, so only if it would be too late,
- * if it was reached, or if the saga ended. "Reached" has a margin: another daemon may have found it
- * due by its clock and moved it on without a journal entry, and what we believe to be stored is
- * then too early.
+ * Whether the stored wake-up may move later (S-38). It is lazy: only if it was reached, or if the
+ * saga ended. The store moves it earlier where it must, whatever we believe to be stored: another
+ * daemon may have found it due by its clock and moved it on without a journal entry.
  */
-static bool wake_write(const struct batch *batch, const struct batch_saga *saga, int64_t due_ms)
+static bool wake_write(const struct batch *batch, const struct batch_saga *saga)
 {
-    if (saga->number_before == 0 || saga->ended)
-        return true;
-    if (MUTANT(66, "an earlier wake-up is not written"))
-        return false;
-    if (saga->wake_ms == 0)
-        return due_ms != 0;
-    return (due_ms != 0 && due_ms < saga->wake_ms) ||
-           saga->wake_ms <= batch->now_ms + ENGINE_WAKE_MARGIN_MS;
+    return saga->number_before == 0 || saga->ended ||
+           (saga->wake_ms != 0 && saga->wake_ms <= batch->now_ms);
+}
+
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+    if (a_ms == 0 || b_ms == 0)
+        return a_ms + b_ms;
+    return a_ms < b_ms ? a_ms : b_ms;
 }
 
 /*
@@ -134,14 +134,16 @@ static void add_saga(struct batch *batch, struct batch_saga *saga)
         .parent = state->parent,
         .root = state->root,
         .wake_ms = saga->ended ? 0 : due_ms,
-        .wake_write = wake_write(batch, saga, due_ms),
+        .wake_write = wake_write(batch, saga),
         .started_ms = state->started_ms,
         .updated_ms = state->last_ms,
         .ended_ms = state->ended_ms,
         .state = saga->encoded,
     };
     tell(&row, def, state);
-    saga->wake_after_ms = row.wake_write ? row.wake_ms : saga->wake_ms;
+    if (MUTANT(66, "an earlier wake-up is not written") && !row.wake_write)
+        row.wake_ms = 0;
+    saga->wake_after_ms = row.wake_write ? row.wake_ms : earlier(saga->wake_ms, row.wake_ms);
     LIST_PUSH(batch->arena, &batch->saga_rows, row);
     ask_for_locks(batch, saga);
 }

@@ -26,8 +26,6 @@
                                   */
 #define ENGINE_BACKOFF_MS_MIN 20 /* the database is away: first pause, doubled ... */
 #define ENGINE_BACKOFF_MS_MAX 2000 /* ... up to this */
-#define ENGINE_WAKE_MARGIN_MS                                                                      \
-    2000 /* a stored wake-up this near is written anew, see wake_write() */
 #define ENGINE_OVERDUE_MS     2000 /* what is due for longer is anyone's, whatever the rank */
 #define ENGINE_DRAIN_DOWN_MS  2000 /* a drain does not wait longer for a database that is away */
 #define ENGINE_DEFINITIONS_MS 10000

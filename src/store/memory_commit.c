@@ -213,13 +213,19 @@ static bool is_phase(struct span phase)
     return false;
 }
 
+/* A wake-up that is not to be written moves earlier only (S-38). */
+static int64_t wake_after(const struct store_saga *saga, const struct store_saga *stored)
+{
+    bool keeps = saga->wake_ms == 0 || (stored->wake_ms && stored->wake_ms < saga->wake_ms);
+    return keeps && !saga->wake_write ? stored->wake_ms : saga->wake_ms;
+}
+
 static bool is_sound(const struct memory_store *store, const struct store_batch *batch)
 {
     for (size_t i = 0; i < batch->saga_count; i++) {
         const struct store_saga *saga = &batch->sagas[i];
         const struct store_saga *stored = saga_at(store, saga->id);
-        bool keeps = stored && !saga->wake_write;
-        if (!saga_is_sound(saga, keeps ? stored->wake_ms : saga->wake_ms))
+        if (!saga_is_sound(saga, stored ? wake_after(saga, stored) : saga->wake_ms))
             return false;
     }
     for (size_t i = 0; i < batch->row_count; i++) {
@@ -248,8 +254,7 @@ static void keep_unchanging(struct store_saga *saga, const struct store_saga *st
     saga->started_ms = stored->started_ms;
     saga->parent = stored->parent;
     saga->root = stored->root;
-    if (!saga->wake_write)
-        saga->wake_ms = stored->wake_ms;
+    saga->wake_ms = wake_after(saga, stored);
 }
 
 static void write_sagas(struct memory_store *store, const struct store_batch *batch)

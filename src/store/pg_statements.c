@@ -44,7 +44,7 @@ const struct pg_statement PG_STATEMENTS[] = {
          "no_consumer, overdue_since, lock_since, done, total, state, waits_for_child)), "
          "u AS (UPDATE sagas s SET number = i.number, status = i.status, step = i.step, "
          "error_code = i.error_code, committed = i.committed, paused = i.paused, "
-         "wake_at = CASE WHEN i.wake_write THEN i.wake_at ELSE s.wake_at END, "
+         "wake_at = CASE WHEN i.wake_write THEN i.wake_at ELSE LEAST(s.wake_at, i.wake_at) END, "
          "updated_at = i.updated_at, ended_at = i.ended_at, attention = i.attention, "
          "attention_step = i.attention_step, attention_since = i.attention_since, "
          "failing_since = i.failing_since, failing_step = i.failing_step, "

@@ -47,7 +47,7 @@ struct store_saga {
     bool waits_for_child;   /* a child saga's end is the next event */
     struct id parent, root; /* of a child; NONE: null. Written at the insert only */
     int64_t wake_ms;        /* 0: null */
-    bool wake_write;        /* false: leave the stored wake-up alone (lazy, S-38) */
+    bool wake_write;        /* false: moves it earlier, never later (lazy, S-38) */
     int64_t started_ms, updated_ms, ended_ms; /* 0: null */
     struct span attention, attention_step;    /* the blocking reason, NONE: null */
     int64_t attention_since_ms;

@@ -283,6 +283,19 @@ static void a_wake_up_that_is_not_to_be_written_stays(void **state)
     assert_int_equal(load_one(first).number, 2);
 }
 
+/* S-38: whatever was believed to be stored. */
+static void a_wake_up_that_is_not_to_be_written_moves_earlier(void **state)
+{
+    (void)state;
+    struct store_saga saga = subject_update(first, 2);
+    int64_t stored_ms = load_one(first).wake_ms;
+    saga.wake_ms = stored_ms - 1000;
+    saga.wake_write = false;
+    struct store_batch batch = {.sagas = &saga, .saga_count = 1};
+    assert_int_equal(store_commit(session, &batch), ERR_OK);
+    assert_int_equal(load_one(first).wake_ms, stored_ms - 1000);
+}
+
 /* S-38: a wake-up moves later only in a write conditioned on the state's number. */
 static void a_wake_up_for_another_number_is_left_out_and_is_no_conflict(void **state)
 {
@@ -614,6 +627,7 @@ static const struct CMUnitTest WRITING[] = {
     CASE(to_settle_a_row_that_is_not_there_is_fine),
     CASE(a_row_may_be_settled_and_come_again_in_one_batch),
     CASE(a_wake_up_that_is_not_to_be_written_stays),
+    CASE(a_wake_up_that_is_not_to_be_written_moves_earlier),
     CASE(a_wake_up_for_another_number_is_left_out_and_is_no_conflict),
     CASE(a_business_key_is_freed_only_for_the_saga_it_stands_for),
     CASE(a_freed_key_can_be_taken_again),
