@@ -32,7 +32,7 @@ static struct span action_body(struct context *context)
     return text_span(&body);
 }
 
-static void print_effects(struct context *context, const json_t *answer, const char *what)
+void print_effects(struct context *context, const json_t *answer, const char *what)
 {
     const json_t *saga = json_object_get(answer, "saga");
     const char *status = text_of(saga, "status");

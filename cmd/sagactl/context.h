@@ -137,6 +137,8 @@ void print_json(const json_t *value);
 /* SAGA/KEY, or the id of a saga without a key: what a person types to name it. */
 struct span handle_of(struct context *context, const json_t *saga);
 /* A saga: its id and status, or what -o asks for. */
+/* The answer to an action, or to the dry run of a start. */
+void print_effects(struct context *context, const json_t *answer, const char *what);
 void print_saga_line(struct context *context, const json_t *saga);
 const char *status_symbol(const struct context *context, const char *status);
 enum color status_color(const char *status);

@@ -143,10 +143,18 @@ static int run_start(struct context *context)
     struct answer answer;
     if (!wait_limit(context, "--wait", &limit_ms) || !start_body(context, &body))
         return EXIT_USAGE;
-    int code = call(context, "POST", SPAN_LIT("/v1/sagas"), body, &answer);
+    struct span path = span_of(context->dry_run ? "/v1/sagas?dryRun=true" : "/v1/sagas");
+    int code = call(context, "POST", path, body, &answer);
     if (code != EXIT_FINE)
         return code;
-    if (context->wait)
+    if (json_object_get(answer.json, "dryRun")) {
+        if (context->output == OUTPUT_JSON)
+            print_json(answer.json);
+        else
+            print_effects(context, answer.json, "start");
+        return EXIT_FINE;
+    }
+    if (context->wait && !context->dry_run)
         return wait_for(context, text_of(answer.json, "id"), limit_ms);
     print_saga_line(context, answer.json);
     return EXIT_FINE;
@@ -462,7 +470,7 @@ static int run_events(struct context *context)
 }
 
 const struct command saga_commands[] = {
-    {"start", "SAGA [KEY=VALUE... | -]", "file key version wait", "text json ids",
+    {"start", "SAGA [KEY=VALUE... | -]", "file key version wait dry-run", "text json ids",
      "start a saga; a VALUE that is JSON stays JSON", 1, -1, run_start},
     {"list", "[SAGA]", "status attention step error-code key since label limit", "text json ids",
      "sagas, newest first", 0, 1, run_list},

@@ -8,8 +8,8 @@
 
 /* ---- the answer ---- */
 
-static struct span print_answer(struct request *request, const struct engine_result *result,
-                                struct arena *arena)
+struct span print_accepted(struct request *request, const struct engine_result *result,
+                           struct arena *arena)
 {
     struct text out;
     text_init(&out, arena);
@@ -40,7 +40,7 @@ static struct span answer_for_key(void *ctx, const struct engine_result *result,
 {
     struct request *request = ctx;
     *status = status_of(request, result->verdict);
-    return print_answer(request, result, arena);
+    return print_accepted(request, result, arena);
 }
 
 static void refused(struct request *request, const struct engine_result *result)
@@ -75,7 +75,7 @@ static void answer(struct request *request, const struct engine_result *result)
     } else {
         set_etag(request, result->state->number);
         respond_json(request, status_of(request, result->verdict),
-                     print_answer(request, result, &request->arena));
+                     print_accepted(request, result, &request->arena));
     }
 }
 

@@ -174,6 +174,9 @@ void print_saga_row(struct request *request, struct text *out, const struct stor
 /* As a saga of its own, when its definition can't be loaded: what its row has. */
 void print_saga_alone(struct request *request, struct text *out, const struct store_saga *row);
 void print_row_attention(struct request *request, struct text *out, const struct store_saga *row);
+/* The answer to an action, or to the dry run of a start: what would follow, and the saga then. */
+struct span print_accepted(struct request *request, const struct engine_result *result,
+                           struct arena *arena);
 void print_saga(struct request *request, struct text *out, const struct saga_definition *def,
                 const struct saga_state *state);
 void print_steps(struct request *request, struct text *out, const struct saga_definition *def,

@@ -156,6 +156,8 @@ static void on_started(void *ctx, const struct engine_result *result)
         respond_error(request, result->err);
     else if (result->verdict == SAGA_REFUSED)
         respond_refusal(request, result->refusal, SPAN_NONE);
+    else if (request->created && request->dry_run)
+        respond_json(request, 200, print_accepted(request, result, &request->arena));
     else if (request->created &&
              (request->until_ms == 0 || saga_status_terminal(result->state->status)))
         respond_saga(request, result->definition, result->state);
@@ -189,10 +191,12 @@ static void start(struct request *request, const struct starting *starting)
     event.start.user_id = starting->user_id;
     event.start.traceparent = request_traceparent(request);
     event.start.delay_ms = starting->delay_ms;
-    if (wait_ms > 0)
+    request->dry_run = request_flag(request, "dryRun");
+    if (wait_ms > 0 && !request->dry_run)
         request->until_ms = clock_monotonic_ms(server->options.clock) + wait_ms;
     struct engine_submission ask = {
         .event = &event, .definition = def, .done = on_started, .ctx = request};
+    ask.dry_run = request->dry_run;
     request_suspend(request, after_start);
     enum err err = engine_submit(server->options.engine, &ask);
     if (err == ERR_OK)

@@ -135,3 +135,11 @@ def _():
 
 
 Lab.down.update({"busy", "stuck"})
+
+
+@test("start --dry-run says what would be sent and starts nothing")
+def _():
+    run = ctl("start", "lab", "mode=ok", "--key", "dry-1", "--dry-run")
+    assert run.out.startswith("(dry run) start "), run.out
+    assert "send do" in run.out, run.out
+    ctl("get", "lab/dry-1", code=3)

@@ -287,6 +287,25 @@ static void a_dry_run_shows_the_effects_and_has_none(void **state)
     assert_true(reply_count(&real, "/effects") > 0);
 }
 
+static void a_dry_run_of_a_start_starts_nothing(void **state)
+{
+    (void)state;
+    static const char body[] = "{\"saga\": \"open\", \"input\": {\"id\": \"dry-start\"}}";
+    struct reply dry =
+        service_call("POST", "/v1/sagas?dryRun=true&wait=1s", body, "Idempotency-Key: dry-2");
+    assert_reply(&dry, 200);
+    assert_reply_text(&dry, "/dryRun", "true");
+    assert_reply_text(&dry, "/saga/status", "running");
+    assert_true(reply_count(&dry, "/effects") > 0);
+    struct reply none = service_call("GET", "/v1/sagas/open/dry-start", NULL, NULL);
+    assert_reply_problem(&none, 404, "saga-not-found");
+    struct reply real = service_call("POST", "/v1/sagas", body, "Idempotency-Key: dry-2");
+    assert_reply(&real, 201);
+    struct reply known = service_call("POST", "/v1/sagas?dryRun=true", body, NULL);
+    assert_reply(&known, 200);
+    assert_reply_text(&known, "/id", reply_text(&real, "/id"));
+}
+
 static void what_a_person_decides_needs_a_reason(void **state)
 {
     (void)state;
@@ -441,6 +460,7 @@ int main(void)
         cmocka_unit_test(an_action_is_answered_again_by_its_key),
         cmocka_unit_test(an_action_can_be_bound_to_a_revision),
         cmocka_unit_test(a_dry_run_shows_the_effects_and_has_none),
+        cmocka_unit_test(a_dry_run_of_a_start_starts_nothing),
         cmocka_unit_test(what_a_person_decides_needs_a_reason),
         cmocka_unit_test(saga_actions_have_their_codes),
         cmocka_unit_test(a_blocked_saga_is_retried_as_a_whole_or_by_its_step),
