@@ -239,6 +239,35 @@ static void a_test_file_is_known_by_its_name(void **state)
     assert_false(config_is_test_file(".test.yaml"));
 }
 
+/* ---- the page ---- */
+
+#define DOCUMENT       "docs/saga-tests.md"
+#define DOCUMENT_BYTES 100000
+
+static void every_key_has_its_line_on_the_page_and_no_other_has(void **state)
+{
+    (void)state;
+    size_t count, lines = 0;
+    const struct config_key *keys = config_test_keys(&count);
+    char *page = arena_zero(&arena, DOCUMENT_BYTES, 1);
+    FILE *file = fopen(DOCUMENT, "re");
+    assert_non_null(file);
+    assert_true(fread(page, 1, DOCUMENT_BYTES - 1, file) > 0);
+    fclose(file);
+    for (size_t i = 0; i < count; i++) {
+        struct span begin = arena_printf(&arena, "\n| `%s` | ", keys[i].name);
+        struct span end = arena_printf(&arena, " | %s |\n", keys[i].meaning);
+        const char *row = strstr(page, begin.ptr);
+        while (row && strncmp(strchr(row + 1, '\n') + 1 - end.len, end.ptr, end.len) != 0)
+            row = strstr(row + 1, begin.ptr);
+        if (row == NULL)
+            fail_msg(DOCUMENT " lacks %s of %s", keys[i].name, keys[i].context);
+    }
+    for (const char *at = page; (at = strstr(at, "\n| `")); at++)
+        lines++;
+    assert_int_equal(lines, count);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +280,7 @@ int main(void)
         cmocka_unit_test(all_problems_are_told_in_one_run),
         cmocka_unit_test(lists_have_a_limit),
         cmocka_unit_test(a_test_file_is_known_by_its_name),
+        cmocka_unit_test(every_key_has_its_line_on_the_page_and_no_other_has),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
