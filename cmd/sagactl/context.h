@@ -47,12 +47,12 @@ struct context {
     /* Options of commands; NULL or false if not given. */
     const char *reason, *data, *code, *message, *file, *key, *status, *attention, *step, *saga_id;
     const char *wait, *since, *error_code, *version, *database_url, *limit;
-    const char *states;
+    const char *states, *junit;
     struct repeated {
         const char *texts[REPEATED_MAX];
         int count;
     } labels, inputs, replies;
-    bool dry_run, payloads, follow, no_cancel, exact, allow_missing_undo;
+    bool dry_run, payloads, follow, no_cancel, exact, allow_missing_undo, chaos;
 
     /* What is left behind the command's name. */
     const char *arguments[ARGUMENTS_MAX];
@@ -112,6 +112,16 @@ struct span percent_encode(struct context *context, struct span text);
 
 /* A file of at most `bytes_max`, "-" is stdin; NUL-terminated. False: told. */
 bool read_file(struct context *context, const char *path, size_t bytes_max, struct span *out);
+/* What an argument names: the file itself, or of a folder the files whose names `wanted` takes, in
+   order. False: it can't be read, or has none; told. */
+struct paths {
+    const char **items;
+    size_t count;
+};
+bool files_of(struct context *context, const char *path, bool (*wanted)(const char *name),
+              struct paths *out);
+/* A file with tests where sagas are wanted: said, and passed over. */
+bool is_passed_over(const struct context *context, const char *path);
 /* Is it JSON? False: told, with `name` and the place. */
 bool check_json(const char *name, struct span text);
 
@@ -156,6 +166,7 @@ void print_tree(struct context *context, const json_t *saga, const json_t *steps
 int run_demo(struct context *context);
 int run_audit(struct context *context);
 int run_verify(struct context *context);
+int run_test(struct context *context);
 
 /* What --wait (or `option`) says, WAIT_DEFAULT_MS if it says nothing. False: told. */
 bool wait_limit(const struct context *context, const char *option, int64_t *limit_ms);

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/definition.h"
+#include "config/test_file.h"
 #include "context.h"
+#include "test.h"
 
 static void print_diagnostic_json(struct context *context, const char *path,
                                   const struct config_diagnostic *diagnostic)
@@ -32,8 +33,8 @@ static void print_diagnostic_json(struct context *context, const char *path,
     printf("%.*s\n", SPAN_ARG(text_span(&line)));
 }
 
-static void print_diagnostics(struct context *context, const char *path, struct span yaml,
-                              const struct config_diagnostics *diagnostics, FILE *out)
+void print_diagnostics(struct context *context, const char *path, struct span yaml,
+                       const struct config_diagnostics *diagnostics, FILE *out)
 {
     for (size_t i = 0; i < diagnostics->count; i++) {
         if (context->output == OUTPUT_JSON && out == stdout)
@@ -60,11 +61,34 @@ static bool lint_file(struct context *context, const char *path)
     return err == ERR_OK;
 }
 
+/* A file with tests is one of another language. */
+static bool lint_any(struct context *context, const char *path)
+{
+    const struct saga_definition *def;
+    const struct test_file *tests;
+    if (!config_is_test_file(path))
+        return lint_file(context, path);
+    bool fine = load_tests(context, path, &def, &tests, stdout);
+    if (fine && context->output == OUTPUT_TEXT && !context->quiet)
+        fprintf(stderr, "%s: fine: %zu cases\n", path, tests->case_count);
+    return fine;
+}
+
+static bool is_yaml(const char *name)
+{
+    const char *end = strrchr(name, '.');
+    return end && (strcmp(end, ".yaml") == 0 || strcmp(end, ".yml") == 0);
+}
+
 static int run_lint(struct context *context)
 {
     bool fine = true;
-    for (int i = 0; i < context->argument_count; i++)
-        fine = lint_file(context, context->arguments[i]) && fine;
+    for (int i = 0; i < context->argument_count; i++) {
+        struct paths paths;
+        fine = files_of(context, context->arguments[i], is_yaml, &paths) && fine;
+        for (size_t k = 0; k < paths.count; k++)
+            fine = lint_any(context, paths.items[k]) && fine;
+    }
     return fine ? EXIT_FINE : EXIT_FAILED;
 }
 
@@ -153,6 +177,8 @@ static int run_apply(struct context *context)
 {
     int code = EXIT_FINE;
     for (int i = 0; i < context->argument_count; i++) {
+        if (is_passed_over(context, context->arguments[i]))
+            continue;
         int one = apply_file(context, context->arguments[i]);
         code = code == EXIT_FINE ? one : code;
     }
@@ -160,10 +186,13 @@ static int run_apply(struct context *context)
 }
 
 const struct command definition_commands[] = {
-    {"def lint", "FILE...", "", "text json", "check saga files, without a server", 1, -1, run_lint},
+    {"def lint", "FILE|FOLDER...", "", "text json", "check saga files and tests, without a server",
+     1, -1, run_lint},
     {"def list", "", "", "text json ids", "definitions and their active versions", 0, 0, run_list},
     {"def get", "NAME", "version", "text json", "a definition as it was uploaded", 1, 1, run_get},
     {"def apply", "FILE...", "dry-run", "text json", "upload and activate saga files", 1, -1,
      run_apply},
+    {"def test", "FILE|FOLDER...", "chaos junit", "text json",
+     "run the tests of sagas (*.test.yaml), without a server", 1, -1, run_test},
     {0},
 };

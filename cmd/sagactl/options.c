@@ -63,6 +63,8 @@ static const struct row {
     {"no-cancel", 0, NULL, "nobody cancels", KIND_FLAG, PLACE(no_cancel)},
     {"allow-missing-undo", 0, NULL, "look at the harm of a step that lacks its undo", KIND_FLAG,
      PLACE(allow_missing_undo)},
+    {"chaos", 0, NULL, "each case again with each fault at each command", KIND_FLAG, PLACE(chaos)},
+    {"junit", 0, "FILE", "write the results as JUnit XML too", KIND_TEXT, PLACE(junit)},
     {"server", 0, "URL", "where sagad is (SAGACTL_SERVER; http://127.0.0.1:8080)", KIND_TEXT,
      PLACE(server)},
     {"output", 'o', "FORMAT", "text, json or ids", KIND_OUTPUT, 0},

@@ -228,6 +228,8 @@ int run_verify(struct context *context)
     if (!take_options(context, &options))
         return EXIT_USAGE;
     for (int i = 0; i < context->argument_count; i++)
-        fine = verify_file(context, context->arguments[i], &options) && fine;
+        fine = (is_passed_over(context, context->arguments[i]) ||
+                verify_file(context, context->arguments[i], &options)) &&
+               fine;
     return fine ? EXIT_FINE : EXIT_FAILED;
 }

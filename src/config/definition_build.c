@@ -33,9 +33,8 @@ static bool fits(const struct saga_field *field)
     return false;
 }
 
-/* Unless something else stands in its place, or in the place of the whole. */
-static void missing(struct loading *l, const char *at, const char *key, struct span hint,
-                    const char *message)
+void file_missing(struct loading *l, const char *at, const char *key, struct span hint,
+                  const char *message)
 {
     const struct place *place = file_place(l, span_of(at));
     if (!file_rejected(l, at, key) && !(at[0] && place->rejected))
@@ -47,7 +46,7 @@ static enum saga_field_type field_type(struct loading *l, const struct file_fiel
 {
     int found = file->type ? file_enum(file->type, TYPES, 6) : -1;
     if (file->type == NULL)
-        missing(l, file->at, "type", SPAN_NONE, "this field has no type");
+        file_missing(l, file->at, "type", SPAN_NONE, "this field has no type");
     else if (found < 0)
         file_report(l, "E105", file_place_of(l, file->at, "type"), AT_VALUE,
                     SPAN_LIT("write string, integer, number, boolean, object or array"),
@@ -68,7 +67,7 @@ static void build_field(struct loading *l, const struct file_field *file, struct
         file_bool(l, file->at, "required", file->required, span_is_none(out->fallback)) &&
         span_is_none(out->fallback);
     if (out->name.len == 0)
-        missing(l, file->at, "name", SPAN_NONE, "this field has no name");
+        file_missing(l, file->at, "name", SPAN_NONE, "this field has no name");
     bool null = span_is(out->fallback, "null");
     if (!span_is_none(out->fallback) && out->type == SAGA_FIELD_STRING && !null && !fits(out)) {
         json_t *text = json_stringn(out->fallback.ptr, out->fallback.len);
@@ -157,7 +156,7 @@ static void build_name(struct loading *l, const struct file_saga *file, struct s
 {
     def->name = file_text(l, file->saga);
     if (file->saga == NULL)
-        missing(l, "", "saga", SPAN_LIT("begin with saga: NAME"), "the saga has no name");
+        file_missing(l, "", "saga", SPAN_LIT("begin with saga: NAME"), "the saga has no name");
     else if (!saga_name_valid(def->name))
         file_report(l, "E105", file_place(l, SPAN_LIT("/saga")), AT_VALUE,
                     SPAN_LIT("write lower-case-with-dashes"), "\"%.*s\" is not a saga's name",
@@ -171,7 +170,7 @@ static void build_lock(struct loading *l, const struct file_lock *file, struct s
         return;
     int conflict = file->on_conflict ? file_enum(file->on_conflict, CONFLICT, 2) : 0;
     if (file->key == NULL)
-        missing(l, file->at, "key", SPAN_NONE, "this lock has no key");
+        file_missing(l, file->at, "key", SPAN_NONE, "this lock has no key");
     if (conflict < 0)
         file_report(l, "E105", file_place_of(l, file->at, "on_conflict"), AT_VALUE,
                     SPAN_LIT("write wait or reject"), "unknown on_conflict \"%.*s\"",
@@ -239,7 +238,7 @@ const struct saga_definition *file_build(struct loading *l, const struct file_sa
     def->missing_undo_allowed = l->missing_undo_allowed;
     build_head(l, file, version_default, def);
     if (file->steps_count == 0)
-        missing(l, "", "steps", SPAN_LIT("write steps: and a list"), "the saga has no steps");
+        file_missing(l, "", "steps", SPAN_LIT("write steps: and a list"), "the saga has no steps");
     file_steps(l, file, &steps);
     def->steps = steps.steps;
     def->step_count = steps.count;
@@ -253,12 +252,13 @@ const struct saga_definition *file_build(struct loading *l, const struct file_sa
 
 /* ---- the load ---- */
 
-static struct loading begin(struct span yaml, struct arena *arena,
-                            struct config_diagnostics *diagnostics)
+struct loading file_begin(struct span yaml, const struct file_language *language,
+                          struct arena *arena, struct config_diagnostics *diagnostics)
 {
     *diagnostics = (struct config_diagnostics){0};
     bool marked = yaml.len >= 3 && memcmp(yaml.ptr, "\xEF\xBB\xBF", 3) == 0;
     return (struct loading){
+        .language = language,
         .source = yaml,
         .yaml = marked ? (struct span){yaml.ptr + 3, yaml.len - 3} : yaml,
         .arena = arena,
@@ -275,7 +275,7 @@ struct load_options {
 static enum err load(struct span yaml, const struct load_options *options, struct arena *arena,
                      const struct saga_definition **out, struct config_diagnostics *diagnostics)
 {
-    struct loading loading = begin(yaml, arena, diagnostics);
+    struct loading loading = file_begin(yaml, &file_saga_language, arena, diagnostics);
     loading.missing_undo_allowed = options->missing_undo_allowed;
     loading.known = options->known;
     struct arena *outer = json_use(arena);
@@ -319,7 +319,7 @@ bool config_definition_has_version(struct span yaml)
     struct arena arena;
     arena_init(&arena);
     struct config_diagnostics diagnostics;
-    struct loading loading = begin(yaml, &arena, &diagnostics);
+    struct loading loading = file_begin(yaml, &file_saga_language, &arena, &diagnostics);
     struct arena *outer = json_use(&arena);
     struct file_saga *file = file_walk(&loading) ? file_schema_load(&loading) : NULL;
     bool has = file && file->version != NULL;

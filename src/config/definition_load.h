@@ -40,7 +40,18 @@ struct place {
     size_t piece_count;
 };
 
+/* What may stand in a file: its keys, and what its root is called in their table. */
+struct file_language {
+    const char *root;  /* "saga" */
+    const char *begin; /* hints: how such a file begins, */
+    const char *share; /* and what stands there in place of an alias */
+    const struct config_key *keys;
+    size_t key_count;
+};
+extern const struct file_language file_saga_language; /* keys.c */
+
 struct loading {
+    const struct file_language *language;
     struct span source; /* the whole file */
     struct span yaml;   /* without a byte order mark */
     struct arena *arena;
@@ -58,8 +69,9 @@ struct loading {
 
 /* ---- keys.c ---- */
 
-const struct config_key *file_key(const char *context, struct span name);
-struct span file_key_near(const char *context, struct span name);
+const struct config_key *file_key(const struct loading *loading, const char *context,
+                                  struct span name);
+struct span file_key_near(const struct loading *loading, const char *context, struct span name);
 
 /* ---- definition_diagnostics.c ---- */
 
@@ -199,6 +211,10 @@ struct file_saga {
  */
 struct file_saga *file_schema_load(struct loading *loading);
 void file_schema_free(struct file_saga *file);
+/* The same for another schema of libcyaml (a cyaml_schema_value_t). */
+struct cyaml_schema_value;
+void *file_schema_read(struct loading *loading, const struct cyaml_schema_value *schema);
+void file_schema_release(const struct cyaml_schema_value *schema, void *file);
 
 /* ---- definition_values.c: texts to values, with a report where they are none ---- */
 
@@ -238,5 +254,11 @@ void file_steps(struct loading *loading, const struct file_saga *file, struct st
 
 const struct saga_definition *file_build(struct loading *loading, const struct file_saga *file,
                                          uint32_t version_default);
+/* What a load begins with: nothing is told yet. */
+struct loading file_begin(struct span yaml, const struct file_language *language,
+                          struct arena *arena, struct config_diagnostics *diagnostics);
+/* Tell that a key is missing, unless something else stands in its place or in that of the whole. */
+void file_missing(struct loading *loading, const char *at, const char *key, struct span hint,
+                  const char *message);
 
 #endif

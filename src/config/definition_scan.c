@@ -88,8 +88,8 @@ static void check_extras(struct scan *s, const yaml_event_t *event, const yaml_c
                          const yaml_char_t *tag)
 {
     if (anchor)
-        report(s, "E107", &event->start_mark, 1,
-               "write shared settings under defaults:", "anchors and aliases are not supported");
+        report(s, "E107", &event->start_mark, 1, s->loading->language->share,
+               "anchors and aliases are not supported");
     if (tag)
         report(s, "E107", &event->start_mark, 1, "leave it out", "tags are not supported");
 }
@@ -108,8 +108,8 @@ static bool scan_scalar(struct scan *s, const yaml_event_t *event)
 
 static bool scan_alias(struct scan *s, const yaml_event_t *event)
 {
-    report(s, "E107", &event->start_mark, width(event),
-           "write shared settings under defaults:", "anchors and aliases are not supported");
+    report(s, "E107", &event->start_mark, width(event), s->loading->language->share,
+           "anchors and aliases are not supported");
     return count_node(s, event);
 }
 
@@ -204,7 +204,7 @@ bool file_scan(struct loading *l)
     }
     bool whole = scan_all(&scan);
     if (scan.empty && !l->diagnostics->failed)
-        file_report_at(l, "E100", 1, 1, 1, SPAN_LIT(""), SPAN_LIT("begin with saga: NAME"),
+        file_report_at(l, "E100", 1, 1, 1, SPAN_LIT(""), span_of(l->language->begin),
                        SPAN_LIT("the file is empty"));
     return whole && !scan.empty && !file_full(l);
 }

@@ -149,12 +149,12 @@ static const cyaml_config_t config = {
     .flags = CYAML_CFG_NO_ALIAS,
 };
 
-struct file_saga *file_schema_load(struct loading *loading)
+void *file_schema_read(struct loading *loading, const struct cyaml_schema_value *schema)
 {
-    struct file_saga *file = NULL;
+    void *file = NULL;
     struct span normal = text_span(&loading->normal);
-    cyaml_err_t err = cyaml_load_data((const uint8_t *)normal.ptr, normal.len, &config,
-                                      &saga_schema, (cyaml_data_t **)&file, NULL);
+    cyaml_err_t err =
+        cyaml_load_data((const uint8_t *)normal.ptr, normal.len, &config, schema, &file, NULL);
     if (err == CYAML_OK)
         return file;
     file_report_at(loading, "E100", 1, 1, 1, SPAN_LIT(""), SPAN_NONE,
@@ -162,7 +162,17 @@ struct file_saga *file_schema_load(struct loading *loading)
     return NULL;
 }
 
+void file_schema_release(const struct cyaml_schema_value *schema, void *file)
+{
+    cyaml_free(&config, schema, file, 0);
+}
+
+struct file_saga *file_schema_load(struct loading *loading)
+{
+    return file_schema_read(loading, &saga_schema);
+}
+
 void file_schema_free(struct file_saga *file)
 {
-    cyaml_free(&config, &saga_schema, file, 0);
+    file_schema_release(&saga_schema, file);
 }

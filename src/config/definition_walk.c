@@ -76,7 +76,8 @@ static void put_comma(struct loading *l)
 static struct span where(struct loading *l, const char *context, struct span pointer)
 {
     struct span at = file_pointer(l, pointer, SPAN_LIT("name"));
-    bool many = strcmp(context, "step") == 0 || strcmp(context, "field") == 0;
+    bool many = strcmp(context, "step") == 0 || strcmp(context, "field") == 0 ||
+                strcmp(context, "case") == 0;
     struct span name = many && file_has_place(l, at) ? file_place(l, at)->value : SPAN_NONE;
     if (span_is_none(name))
         return arena_printf(l->arena, "%s%s", many ? "a " : "", context);
@@ -88,9 +89,9 @@ static void unknown_key(struct loading *l, const char *context, const struct pla
                         const yaml_node_pair_t *pair, struct span parent)
 {
     struct span name = file_scalar(file_node(l, pair->key));
-    struct span near = file_key_near(context, name), hint = SPAN_NONE;
+    struct span near = file_key_near(l, context, name), hint = SPAN_NONE;
     if (span_is(name, "<<")) {
-        file_report(l, "E107", place, AT_KEY, SPAN_LIT("write shared settings under defaults:"),
+        file_report(l, "E107", place, AT_KEY, span_of(l->language->share),
                     "merge keys are not supported");
         return;
     }
@@ -332,7 +333,7 @@ static void walk_member(struct loading *l, const yaml_node_pair_t *pair, const c
         return;
     }
     struct span name = file_scalar(key_node), pointer = file_pointer(l, parent, name);
-    const struct config_key *key = file_key(context, name);
+    const struct config_key *key = file_key(l, context, name);
     const struct place *place = file_place_new(l, pointer, key_node, value);
     if (key == NULL)
         unknown_key(l, context, place, pair, parent);
@@ -352,8 +353,8 @@ static bool walk_mapping(struct loading *l, yaml_node_t *node, const char *conte
         return wrong_kind(l, file_place(l, pointer), node, "a mapping",
                           strcmp(context, "step") == 0
                               ? SPAN_LIT("write - do: domain.entity.action")
-                          : strcmp(context, "saga") == 0 ? SPAN_LIT("begin with saga: NAME")
-                                                         : SPAN_NONE);
+                          : strcmp(context, l->language->root) == 0 ? span_of(l->language->begin)
+                                                                    : SPAN_NONE);
     text_raw(&l->normal, SPAN_LIT("{\"at\":"));
     put_text(l, pointer);
     remember_members(l, node, pointer);
@@ -374,7 +375,7 @@ static bool walk_document(struct loading *l)
     file_remember(l, SPAN_LIT(""), NULL, root);
     l->seen =
         ARENA_ARRAY(l->arena, bool, (size_t)(l->document->nodes.top - l->document->nodes.start));
-    return walk_mapping(l, root, "saga", SPAN_LIT(""));
+    return walk_mapping(l, root, l->language->root, SPAN_LIT(""));
 }
 
 /* A file that the scan let through has a tree, unless an alias in it names nothing. */

@@ -119,22 +119,31 @@ const struct config_key *config_keys(size_t *count)
     return KEYS;
 }
 
-const struct config_key *file_key(const char *context, struct span name)
+const struct file_language file_saga_language = {
+    .root = "saga",
+    .begin = "begin with saga: NAME",
+    .share = "write shared settings under defaults:",
+    .keys = KEYS,
+    .key_count = sizeof KEYS / sizeof KEYS[0],
+};
+
+const struct config_key *file_key(const struct loading *l, const char *context, struct span name)
 {
-    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
-        if (strcmp(KEYS[i].context, context) == 0 && span_is(name, KEYS[i].name))
-            return &KEYS[i];
+    for (size_t i = 0; i < l->language->key_count; i++) {
+        const struct config_key *key = &l->language->keys[i];
+        if (strcmp(key->context, context) == 0 && span_is(name, key->name))
+            return key;
     }
     return NULL;
 }
 
-struct span file_key_near(const char *context, struct span name)
+struct span file_key_near(const struct loading *l, const char *context, struct span name)
 {
     struct suggest suggest;
     suggest_init(&suggest, name);
-    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
-        if (strcmp(KEYS[i].context, context) == 0)
-            suggest_offer(&suggest, span_of(KEYS[i].name));
+    for (size_t i = 0; i < l->language->key_count; i++) {
+        if (strcmp(l->language->keys[i].context, context) == 0)
+            suggest_offer(&suggest, span_of(l->language->keys[i].name));
     }
     return suggest.best;
 }

@@ -90,5 +90,10 @@ struct explore_found explore_way(void);
 
 /* An input of the declared fields: the example, else the default, else something of the type. */
 struct span explore_input(const struct saga_definition *def, struct arena *arena);
+/* An output with everything that some expression reads of it; NONE: none reads it. */
+struct span explore_output(const struct saga_step_def *step, struct arena *arena);
+/* Whether `step` comes after `before` in a sequence, so that its undo must come first (S-12). */
+bool explore_comes_after(const struct saga_definition *def, const struct saga_state *state,
+                         int16_t step, int16_t before);
 
 #endif

@@ -30,17 +30,16 @@ static enum net net_effect(const struct ground *ground)
 
 /* ---- one transition ---- */
 
-/* Whether `step` comes after `before` in a sequence, so that its undo must come first (S-12). */
-static bool comes_after(const struct explore *x, const struct saga_state *saga, int16_t step,
-                        int16_t before)
+bool explore_comes_after(const struct saga_definition *def, const struct saga_state *saga,
+                         int16_t step, int16_t before)
 {
-    for (int16_t at = step; at != SAGA_STEP_NONE; at = saga_parent_of(x->def, saga, at)) {
-        int16_t group = saga_parent_of(x->def, saga, at);
+    for (int16_t at = step; at != SAGA_STEP_NONE; at = saga_parent_of(def, saga, at)) {
+        int16_t group = saga_parent_of(def, saga, at);
         for (int16_t other = before; other != SAGA_STEP_NONE && group != SAGA_STEP_NONE;
-             other = saga_parent_of(x->def, saga, other)) {
-            if (saga_parent_of(x->def, saga, other) != group || other == at)
+             other = saga_parent_of(def, saga, other)) {
+            if (saga_parent_of(def, saga, other) != group || other == at)
                 continue;
-            enum saga_step_kind kind = saga_kind_at(x->def, saga, group);
+            enum saga_step_kind kind = saga_kind_at(def, saga, group);
             return (kind == SAGA_KIND_SEQUENCE || kind == SAGA_KIND_TWO_PHASE) && at > other;
         }
     }
@@ -56,7 +55,7 @@ static const char *check_undo(struct explore *x, const struct world *from,
         const struct saga_step_def *def = saga_def_at(x->def, next, i);
         bool undone = next->steps[i].status == SAGA_STEP_UNDONE;
         if (i != step && !undone && !span_is_none(def->undo_type) &&
-            net_effect(&from->ground[i]) == NET_ONE && comes_after(x, next, i, step))
+            net_effect(&from->ground[i]) == NET_ONE && explore_comes_after(x->def, next, i, step))
             return "I-4: an undo before that of what comes after it";
     }
     return NULL;

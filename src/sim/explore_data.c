@@ -90,15 +90,17 @@ static void put_path(json_t *to, const struct saga_kept_path *path)
     }
 }
 
-/* With everything that some expression reads of it. */
-static struct span made_output(const struct explore *x, const struct saga_step_def *step)
+struct span explore_output(const struct saga_step_def *step, struct arena *arena)
 {
     if (!step->keep_all && step->kept_count == 0)
         return SPAN_NONE;
+    struct arena *outer = json_use(arena);
     json_t *output = json_object();
     for (size_t i = 0; i < step->kept_count; i++)
         put_path(output, &step->kept[i]);
-    return json_write(output, x->arena);
+    struct span text = json_write(output, arena);
+    json_use(outer);
+    return text;
 }
 
 static struct span output_of(const struct explore *x, const struct saga_step_def *step)
@@ -107,7 +109,7 @@ static struct span output_of(const struct explore *x, const struct saga_step_def
         if (span_equal(x->options->outputs[i].step, step->name))
             return x->options->outputs[i].json;
     }
-    return made_output(x, step);
+    return explore_output(step, x->arena);
 }
 
 /* ---- what is read on the way back ---- */

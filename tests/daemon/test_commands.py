@@ -168,6 +168,12 @@ class Commands(unittest.TestCase):
         self.assertIn("sagas/bad.yaml:3:", out.stderr)
         self.assertIn('did you mean "name"', out.stderr)
 
+    def test_check_config_passes_files_with_tests_over(self):
+        self.file("sagas/hello.yaml", GOOD)
+        self.file("sagas/hello.test.yaml", "test: hello\ncases: []\n")
+        out = self.run_sagad("--check-config", "--set", "sagas=sagas")
+        self.assertEqual(out.returncode, 0, out.stderr)
+
     def test_check_config_misses_a_folder_or_a_file(self):
         out = self.run_sagad("--check-config", "--set", "sagas=nowhere")
         self.assertEqual(out.returncode, 1)

@@ -44,11 +44,12 @@ $(BUILD)/fuzz/expr/.seeded: tests/expr/corpus.txt
 # Every file that the loader's unit tests load.
 FUZZ_DEFINITION_TESTS := $(filter %/test_definition_yaml %/test_definition_errors \
     %/test_definition_fold %/test_definition_keys %/test_definition_defaults,$(UNIT_BIN))
-$(BUILD)/fuzz/definition/.seeded: $(FUZZ_DEFINITION_TESTS) $(wildcard sagas/*.yaml)
+FUZZ_DEFINITION_SAGAS := $(filter-out %.test.yaml,$(wildcard sagas/*.yaml))
+$(BUILD)/fuzz/definition/.seeded: $(FUZZ_DEFINITION_TESTS) $(FUZZ_DEFINITION_SAGAS)
 	@mkdir -p $(@D)
 	@for test in $(FUZZ_DEFINITION_TESTS); do LOADED_KEEP=$(@D) $$test >$(@D)/.log 2>&1 || exit 1; done
 	@rm $(@D)/.log
-	@cp sagas/*.yaml $(@D)
+	@cp $(FUZZ_DEFINITION_SAGAS) $(@D)
 	@touch $@
 
 .PHONY: fuzz-replay

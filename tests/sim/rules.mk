@@ -9,7 +9,8 @@ FROM ?=
 .PHONY: sim
 sim: $(BUILD)/bin/sim ## random histories on all cores (SIM_SECONDS=60; FROM=n: the first seed; SEED=n: one, told line by line)
 	@$< $(if $(SEED),--seed $(SEED),--seconds $(SIM_SECONDS)) $(if $(FROM),--from $(FROM)) \
-	    $(if $(filter 1,$(SIM_LEDGER)),--ledger docs/ledger.md) sagas/*.yaml
+	    $(if $(filter 1,$(SIM_LEDGER)),--ledger docs/ledger.md) \
+	    $(filter-out %.test.yaml,$(wildcard sagas/*.yaml))
 
 MUTANTS ?=
 .PHONY: mutants
