@@ -392,6 +392,8 @@ static void apply_effect(struct batch *batch, struct batch_event *event,
     case SAGA_EFFECT_LOCK_GIVE_UP:
         note_lock(batch, saga, effect->key, effect->type == SAGA_EFFECT_LOCK_GIVE_UP);
         break;
+    case SAGA_EFFECT_AWAIT:
+    case SAGA_EFFECT_AWAIT_OVER:
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_TURN_BACK:
     case SAGA_EFFECT_ATTENTION:

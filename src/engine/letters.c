@@ -70,6 +70,8 @@ struct span engine_event_type(const struct batch_event *event)
         return SPAN_LIT("saga.operator");
     case SAGA_EVENT_PARENT:
         return SPAN_LIT("saga.parent");
+    case SAGA_EVENT_SIGNAL:
+        return SPAN_LIT("saga.signal");
     }
     return SPAN_NONE;
 }

@@ -128,6 +128,7 @@ static void count_applied(const struct batch_event *event)
     case SAGA_EVENT_ADOPTED:
     case SAGA_EVENT_OPERATOR:
     case SAGA_EVENT_PARENT:
+    case SAGA_EVENT_SIGNAL:
         break;
     }
     count_expression_errors(event);
