@@ -194,12 +194,24 @@ static enum engine_disposition disposition_of(const struct engine_result *result
     return ENGINE_LATE;
 }
 
+/* The saga's definition is missing on this daemon: whoever sent the event need not know. It stays
+   in the store, and is told again until the definition is there. */
+static void leave_unmarked(struct intake_job *job)
+{
+    pthread_mutex_lock(&job->intake->mutex);
+    job->marked = false;
+    pthread_mutex_unlock(&job->intake->mutex);
+    learn(job, ERR_OK, ENGINE_KEPT, ID_NONE);
+}
+
 /* A saga that is gone meanwhile wants nothing; what can't be committed is a dead letter already. */
 static void on_part(void *ctx, const struct engine_result *result)
 {
     struct intake_job *job = ctx;
     bool settled = result->err == ERR_NOT_FOUND || result->err == ERR_BROKEN;
-    if (result->err)
+    if (result->err == ERR_REFUSED)
+        leave_unmarked(job);
+    else if (result->err)
         learn(job, settled ? ERR_OK : result->err, ENGINE_UNMATCHED, ID_NONE);
     else if (result->verdict == SAGA_REFUSED)
         learn_refusal(job, result->refusal->detail);

@@ -256,6 +256,9 @@ bool saga_definition_finish(struct saga_definition *def, struct saga_step_def *s
                             const bool *attempts_given, struct arena *arena, saga_problem_fn *fn,
                             void *ctx);
 
+/* Whether an event of this type could start one, or be awaited. */
+bool saga_definition_wants(const struct saga_definition *def, struct span event_type);
+
 /* Check names (EDA-E1). */
 bool saga_name_valid(struct span name);       /* kebab-case: [a-z][a-z0-9-]{0,62} */
 bool saga_step_name_valid(struct span name);  /* lower_snake: [a-z][a-z0-9_]{0,62} */

@@ -99,6 +99,19 @@ static bool split(struct definition_check *check, int16_t step)
     return true;
 }
 
+bool saga_definition_wants(const struct saga_definition *def, struct span event_type)
+{
+    for (size_t i = 0; i < def->trigger_count; i++) {
+        if (span_equal(def->triggers[i].event, event_type))
+            return true;
+    }
+    for (size_t i = 1; i < def->step_count; i++) {
+        if (def->steps[i].kind == SAGA_KIND_AWAIT && span_equal(def->steps[i].type, event_type))
+            return true;
+    }
+    return false;
+}
+
 /* Before the loop begins nobody knows how many events it wants, and those that come early wait in
    the state of their step. */
 static void refuse_in_loop(struct definition_check *check, int16_t step)
