@@ -350,6 +350,7 @@ static void a_definition_of_another_daemon_counts_at_once(void **state)
     struct config_diagnostics diagnostics;
     static const char NEW[] = "saga: new\ntriggers: [{event: shop.thing.new}]\n"
                               "steps:\n  - {await: bank.thing.done}\n";
+    tell(0, "shop.thing.new", 1, "{}", ENGINE_UNMATCHED);
     assert_int_equal(engine_definition_put(world.daemons[1].definitions, span_of(NEW), SPAN_NONE,
                                            true, false, &world.arena, &put, &diagnostics),
                      ERR_OK);
