@@ -24,6 +24,7 @@ struct intake_job {
     struct store_await await;      /* LOOK */
     struct store_signal signal;    /* LOOK_AGAIN */
     atomic_size_t open;            /* parts under way, and one for the turn itself */
+    bool fresh;                    /* EVENT: it was not in the store before */
     bool marked;                   /* it stands in the store, and is to be marked at the end */
     struct engine_arrived result;  /* so far; under the mutex */
     char detail[400];              /* of the result */
@@ -175,14 +176,18 @@ static void learn_refusal(struct intake_job *job, struct span detail)
     learn(job, ERR_OK, ENGINE_REFUSED, ID_NONE);
 }
 
-static enum engine_disposition disposition_of(const struct engine_result *result)
+/* A fresh event that the saga knows already: the saga's own look has found it, or a commit was
+ * lost.
+ */
+static enum engine_disposition disposition_of(const struct intake_job *job,
+                                              const struct engine_result *result)
 {
     bool start = result->event->type == SAGA_EVENT_START;
     switch (result->verdict) {
     case SAGA_APPLIED:
         return start ? ENGINE_STARTED : ENGINE_APPLIED;
     case SAGA_DUPLICATE:
-        return ENGINE_DUPLICATE;
+        return job->fresh && !start ? ENGINE_APPLIED : ENGINE_DUPLICATE;
     case SAGA_REFUSED:
         return ENGINE_REFUSED;
     case SAGA_LATE:
@@ -216,7 +221,7 @@ static void on_part(void *ctx, const struct engine_result *result)
     else if (result->verdict == SAGA_REFUSED)
         learn_refusal(job, result->refusal->detail);
     else
-        learn(job, ERR_OK, disposition_of(result), result->saga_id);
+        learn(job, ERR_OK, disposition_of(job, result), result->saga_id);
     one_less(job);
 }
 
@@ -375,9 +380,11 @@ static enum err keep_signals(struct turn *turn)
     if (count == 0)
         return ERR_OK;
     enum err err = store_signals_add(turn->intake->session, turn->signals.items, count, fresh);
-    for (size_t i = 0; i < count && !err; i++)
-        learn(turn->signal_jobs.items[i], ERR_OK, fresh[i] ? ENGINE_KEPT : ENGINE_DUPLICATE,
-              ID_NONE);
+    for (size_t i = 0; i < count && !err; i++) {
+        struct intake_job *job = turn->signal_jobs.items[i];
+        job->fresh |= fresh[i];
+        learn(job, ERR_OK, fresh[i] ? ENGINE_KEPT : ENGINE_DUPLICATE, ID_NONE);
+    }
     return err;
 }
 

@@ -192,7 +192,8 @@ const struct pg_statement PG_STATEMENTS[] = {
          "f AS (INSERT INTO signals (source, event_id, event_type, value, body, at) "
          "SELECT source, event_id, event_type, value, body, at FROM i "
          "ON CONFLICT DO NOTHING RETURNING source, event_id, value) "
-         "SELECT i.n FROM i JOIN f USING (source, event_id, value)"},
+         "SELECT min(i.n) FROM i JOIN f USING (source, event_id, value) "
+         "GROUP BY source, event_id, value"},
     [PG_AWAITING_SAGAS] =
         {"awaiting_sagas",
          "SELECT DISTINCT i.n, a.saga_id FROM unnest($1::text[], $2::text[]) WITH ORDINALITY "

@@ -138,13 +138,15 @@ static void an_event_is_kept_once_for_each_value(void **state)
 {
     (void)state;
     struct store_meeting *found;
-    bool fresh[3];
+    bool fresh[4];
     assert_true(put_signal(signal_of(1, "7")));
-    const struct store_signal both[] = {signal_of(1, "8"), signal_of(1, "7"), signal_of(2, "7")};
-    assert_int_equal(store_signals_add(session, both, 3, fresh), ERR_OK);
+    const struct store_signal all[] = {signal_of(1, "8"), signal_of(1, "7"), signal_of(2, "7"),
+                                       signal_of(2, "7")};
+    assert_int_equal(store_signals_add(session, all, 4, fresh), ERR_OK);
     assert_true(fresh[0]);
     assert_false(fresh[1]);
     assert_true(fresh[2]);
+    assert_false(fresh[3]);
     struct store_signal elsewhere = signal_of(1, "7");
     elsewhere.source = SPAN_LIT("/other");
     assert_true(put_signal(elsewhere));

@@ -336,7 +336,7 @@ static void a_lost_commit_uses_an_event_once(void **state)
     store_memory_fault(world.store, STORE_MEMORY_LOST_AFTER, 1);
     world_run(&world, WORLD_ALL);
     assert_int_equal(heard.times, 1);
-    assert_int_equal(heard.what.disposition, ENGINE_DUPLICATE);
+    assert_int_equal(heard.what.disposition, ENGINE_APPLIED);
     answer(0, "bank.loan.pay");
     assert_status(id, "completed");
     assert_nothing_is_left();
