@@ -1,5 +1,6 @@
 /*
- * engine/intake.c - see intake.h.
+ * engine/intake.c - a turn: what arrived against the definitions, the store, and out to the workers.
+ * See intake.h.
  */
 #include "engine/intake.h"
 
@@ -12,24 +13,7 @@
 
 #define WAIT_MS          1000
 #define SOURCE_BYTES_MAX 200 /* a longer source stands in keys by its hash */
-#define JOB_SPANS        13
 #define LOOKS_EACH       4 /* events and awaits that may wait, for one that waits in a worker */
-
-enum job_kind { JOB_EVENT = 1, JOB_LOOK, JOB_LOOK_AGAIN };
-
-struct intake_job {
-    struct engine_intake *intake;
-    enum job_kind kind;
-    struct engine_arrival arrival; /* EVENT */
-    struct store_await await;      /* LOOK */
-    struct store_signal signal;    /* LOOK_AGAIN */
-    atomic_size_t open;            /* parts under way, and one for the turn itself */
-    bool fresh;                    /* EVENT: it was not in the store before */
-    bool marked;                   /* it stands in the store, and is to be marked at the end */
-    struct engine_arrived result;  /* so far; under the mutex */
-    char detail[400];              /* of the result */
-    struct intake_job *next;       /* in `told` */
-};
 
 struct part { /* an event of one saga, because of a job */
     struct intake_job *job;
@@ -52,178 +36,6 @@ struct turn {
     LIST(struct part) parts;
     LIST(struct store_dead_letter) letters;
 };
-
-/* ---- jobs ---- */
-
-static void job_spans(struct intake_job *job, struct span *spans[JOB_SPANS])
-{
-    struct span *all[JOB_SPANS] = {
-        &job->arrival.type,    &job->arrival.source,    &job->arrival.envelope,
-        &job->arrival.flow_id, &job->arrival.user_id,   &job->arrival.traceparent,
-        &job->await.step,      &job->await.event_type,  &job->await.value,
-        &job->signal.source,   &job->signal.event_type, &job->signal.value,
-        &job->signal.body,
-    };
-    memcpy(spans, all, sizeof all);
-}
-
-/* One allocation that holds all it points to. */
-static struct intake_job *job_new(struct engine_intake *intake, const struct intake_job *like)
-{
-    struct intake_job draft = *like;
-    struct span *spans[JOB_SPANS];
-    size_t bytes = 0;
-    job_spans(&draft, spans);
-    for (size_t i = 0; i < JOB_SPANS; i++)
-        bytes += spans[i]->ptr ? spans[i]->len + 1 : 0;
-    struct intake_job *job = malloc(sizeof *job + bytes);
-    ASSERT(job != NULL);
-    *job = draft;
-    job->intake = intake;
-    char *at = (char *)(job + 1);
-    job_spans(job, spans);
-    for (size_t i = 0; i < JOB_SPANS; i++) {
-        if (spans[i]->ptr == NULL)
-            continue;
-        memcpy(at, spans[i]->ptr, spans[i]->len);
-        at[spans[i]->len] = '\0';
-        spans[i]->ptr = at;
-        at += spans[i]->len + 1;
-    }
-    return job;
-}
-
-static enum err push(struct engine_intake *intake, const struct intake_job *like)
-{
-    struct intake_job *job = job_new(intake, like);
-    atomic_fetch_add(&intake->engine->outstanding, 1);
-    enum err err = queue_push(intake->queue, job);
-    if (err) {
-        atomic_fetch_sub(&intake->engine->outstanding, 1);
-        free(job);
-    }
-    return err;
-}
-
-enum err engine_arrive(struct engine *engine, const struct engine_arrival *arrival)
-{
-    if (atomic_load(&engine->draining))
-        return ERR_STOPPED;
-    return push(&engine->intake, &(struct intake_job){.kind = JOB_EVENT, .arrival = *arrival});
-}
-
-void engine_intake_look(struct engine_intake *intake, const struct store_await *await)
-{
-    (void)push(intake, &(struct intake_job){.kind = JOB_LOOK, .await = *await});
-}
-
-void engine_intake_look_again(struct engine_intake *intake, const struct store_signal *signal)
-{
-    (void)push(intake, &(struct intake_job){.kind = JOB_LOOK_AGAIN, .signal = *signal});
-}
-
-static void job_free(struct intake_job *job)
-{
-    atomic_fetch_sub(&job->intake->engine->outstanding, 1);
-    free(job);
-}
-
-static void answer(struct intake_job *job)
-{
-    job->result.detail = job->detail[0] ? span_of(job->detail) : SPAN_NONE;
-    if (job->kind == JOB_EVENT && job->arrival.done)
-        job->arrival.done(job->arrival.ctx, &job->result);
-}
-
-/* The last part is done: whoever asked has the answer; the marks come with the next turn. */
-static void one_less(struct intake_job *job)
-{
-    struct engine_intake *intake = job->intake;
-    if (atomic_fetch_sub(&job->open, 1) != 1)
-        return;
-    answer(job);
-    if (!job->marked || job->result.err) {
-        job_free(job);
-        return;
-    }
-    pthread_mutex_lock(&intake->mutex);
-    job->next = intake->told;
-    intake->told = job;
-    pthread_mutex_unlock(&intake->mutex);
-    queue_wake(intake->queue);
-}
-
-/* ---- what the parts tell ---- */
-
-static void learn(struct intake_job *job, enum err err, enum engine_disposition disposition,
-                  struct id saga_id)
-{
-    pthread_mutex_lock(&job->intake->mutex);
-    if (err)
-        job->result.err = err;
-    if (disposition > job->result.disposition) {
-        job->result.disposition = disposition;
-        job->result.saga_id = saga_id;
-    }
-    pthread_mutex_unlock(&job->intake->mutex);
-}
-
-static void learn_refusal(struct intake_job *job, struct span detail)
-{
-    pthread_mutex_lock(&job->intake->mutex);
-    snprintf(job->detail, sizeof job->detail, "%.*s", SPAN_ARG(detail));
-    pthread_mutex_unlock(&job->intake->mutex);
-    learn(job, ERR_OK, ENGINE_REFUSED, ID_NONE);
-}
-
-/* A fresh event that the saga knows already: the saga's own look has found it, or a commit was
- * lost.
- */
-static enum engine_disposition disposition_of(const struct intake_job *job,
-                                              const struct engine_result *result)
-{
-    bool start = result->event->type == SAGA_EVENT_START;
-    switch (result->verdict) {
-    case SAGA_APPLIED:
-        return start ? ENGINE_STARTED : ENGINE_APPLIED;
-    case SAGA_DUPLICATE:
-        return job->fresh && !start ? ENGINE_APPLIED : ENGINE_DUPLICATE;
-    case SAGA_REFUSED:
-        return ENGINE_REFUSED;
-    case SAGA_LATE:
-    case SAGA_UNMATCHED:
-    case SAGA_NOTHING:
-    case SAGA_CONTRADICTION:
-        break;
-    }
-    return ENGINE_LATE;
-}
-
-/* The saga's definition is missing on this daemon: whoever sent the event need not know. It stays
-   in the store, and is told again until the definition is there. */
-static void leave_unmarked(struct intake_job *job)
-{
-    pthread_mutex_lock(&job->intake->mutex);
-    job->marked = false;
-    pthread_mutex_unlock(&job->intake->mutex);
-    learn(job, ERR_OK, ENGINE_KEPT, ID_NONE);
-}
-
-/* A saga that is gone meanwhile wants nothing; what can't be committed is a dead letter already. */
-static void on_part(void *ctx, const struct engine_result *result)
-{
-    struct intake_job *job = ctx;
-    bool settled = result->err == ERR_NOT_FOUND || result->err == ERR_BROKEN;
-    if (result->err == ERR_REFUSED)
-        leave_unmarked(job);
-    else if (result->err)
-        learn(job, settled ? ERR_OK : result->err, ENGINE_UNMATCHED, ID_NONE);
-    else if (result->verdict == SAGA_REFUSED)
-        learn_refusal(job, result->refusal->detail);
-    else
-        learn(job, ERR_OK, disposition_of(job, result), result->saga_id);
-    one_less(job);
-}
 
 /* ---- what an event may mean ---- */
 
@@ -302,7 +114,7 @@ static void fire_triggers(struct turn *turn, struct intake_job *job,
         struct span detail = arena_printf(turn->arena, "a trigger of %.*s: %.*s",
                                           SPAN_ARG(definition->name), SPAN_ARG(problem));
         add_letter(turn, job, "trigger_refused", ID_NONE, detail);
-        learn_refusal(job, detail);
+        intake_learn_refusal(job, detail);
     }
 }
 
@@ -329,9 +141,9 @@ static void consider_all(struct turn *turn)
 {
     for (size_t i = 0; i < turn->count; i++) {
         struct intake_job *job = turn->jobs[i];
-        if (job->kind == JOB_EVENT) {
+        if (job->kind == INTAKE_EVENT) {
             consider(turn, job);
-        } else if (job->kind == JOB_LOOK_AGAIN) {
+        } else if (job->kind == INTAKE_LOOK_AGAIN) {
             add_signal(turn, job, &job->signal);
         } else {
             LIST_PUSH(turn->arena, &turn->awaits, job->await);
@@ -351,7 +163,7 @@ static enum err know_definitions(struct turn *turn)
     bool events = false;
     uint64_t stamp;
     for (size_t i = 0; i < turn->count; i++)
-        events |= turn->jobs[i]->kind == JOB_EVENT;
+        events |= turn->jobs[i]->kind == INTAKE_EVENT;
     if (!events)
         return ERR_OK;
     enum err err = store_definitions_stamp(intake->session, &stamp);
@@ -383,7 +195,7 @@ static enum err keep_signals(struct turn *turn)
     for (size_t i = 0; i < count && !err; i++) {
         struct intake_job *job = turn->signal_jobs.items[i];
         job->fresh |= fresh[i];
-        learn(job, ERR_OK, fresh[i] ? ENGINE_KEPT : ENGINE_DUPLICATE, ID_NONE);
+        intake_learn(job, ERR_OK, fresh[i] ? ENGINE_KEPT : ENGINE_DUPLICATE, ID_NONE);
     }
     return err;
 }
@@ -482,7 +294,7 @@ static void count_figures(const struct turn *turn)
     for (size_t i = 0; i < turn->count; i++) {
         const struct intake_job *job = turn->jobs[i];
         struct span disposition = SPAN_LIT("unmatched");
-        if (job->kind == JOB_EVENT && job->result.disposition == ENGINE_UNMATCHED &&
+        if (job->kind == INTAKE_EVENT && job->result.disposition == ENGINE_UNMATCHED &&
             atomic_load(&job->open) == 1)
             metric_add(metric_series(METRIC_EVENTS, &disposition), 1);
     }
@@ -498,15 +310,15 @@ static void hand_out(struct turn *turn)
         struct part *part = &turn->parts.items[i];
         struct engine_submission ask = {.event = &part->event,
                                         .definition = part->definition,
-                                        .done = on_part,
+                                        .done = intake_on_part,
                                         .ctx = part->job};
         struct engine_item *item = engine_item_new(&ask, NULL);
         enum err err = engine_push(engine, item);
         if (err == ERR_OK)
             continue;
         engine_item_free(item);
-        learn(part->job, err, ENGINE_UNMATCHED, ID_NONE);
-        one_less(part->job);
+        intake_learn(part->job, err, ENGINE_UNMATCHED, ID_NONE);
+        intake_one_less(part->job);
     }
 }
 
@@ -523,9 +335,9 @@ static bool mark(struct engine_intake *intake)
         return false;
     for (struct intake_job *job = told; job; job = job->next) {
         struct store_signal_key key = {job->arrival.source, job->arrival.event_id};
-        if (job->kind == JOB_LOOK_AGAIN)
+        if (job->kind == INTAKE_LOOK_AGAIN)
             key = (struct store_signal_key){job->signal.source, job->signal.event_id};
-        if (job->kind == JOB_LOOK)
+        if (job->kind == INTAKE_LOOK)
             LIST_PUSH(&intake->arena, &awaits, job->await);
         else
             LIST_PUSH(&intake->arena, &signals, key);
@@ -537,7 +349,7 @@ static bool mark(struct engine_intake *intake)
     engine_contact(intake->engine, err, intake->session);
     while (told) {
         struct intake_job *next = told->next;
-        job_free(told);
+        intake_job_free(told);
         told = next;
     }
     return true;
@@ -563,8 +375,8 @@ bool engine_intake_turn(struct engine_intake *intake, int wait_ms)
         hand_out(&turn);
     for (size_t i = 0; i < turn.count; i++) {
         if (err)
-            learn(turn.jobs[i], err, ENGINE_UNMATCHED, ID_NONE);
-        one_less(turn.jobs[i]);
+            intake_learn(turn.jobs[i], err, ENGINE_UNMATCHED, ID_NONE);
+        intake_one_less(turn.jobs[i]);
     }
     mark(intake);
     return true;
@@ -611,19 +423,4 @@ void engine_intake_stop(struct engine_intake *intake)
     worker_stop(intake->thread);
     intake->thread = NULL;
     queue_stop(intake->queue);
-}
-
-void engine_intake_abandon(struct engine_intake *intake)
-{
-    void *job;
-    while (queue_take(intake->queue, &job, 1, 0) > 0) {
-        ((struct intake_job *)job)->result.err = ERR_STOPPED;
-        answer(job);
-        job_free(job);
-    }
-    while (intake->told) {
-        struct intake_job *next = intake->told->next;
-        job_free(intake->told);
-        intake->told = next;
-    }
 }

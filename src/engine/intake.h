@@ -16,6 +16,7 @@
 #define ENGINE_INTAKE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/queue.h"
 #include "base/worker.h"
@@ -49,6 +50,34 @@ bool engine_intake_turn(struct engine_intake *intake, int wait_ms);
    brings it again. */
 void engine_intake_look(struct engine_intake *intake, const struct store_await *await);
 void engine_intake_look_again(struct engine_intake *intake, const struct store_signal *signal);
+
+/* ---- intake_jobs.c ---- */
+
+enum intake_job_kind { INTAKE_EVENT = 1, INTAKE_LOOK, INTAKE_LOOK_AGAIN };
+
+struct intake_job {
+    struct engine_intake *intake;
+    enum intake_job_kind kind;
+    struct engine_arrival arrival; /* EVENT */
+    struct store_await await;      /* LOOK */
+    struct store_signal signal;    /* LOOK_AGAIN */
+    atomic_size_t open;            /* parts under way, and one for the turn itself */
+    bool fresh;                    /* EVENT: it was not in the store before */
+    bool marked;                   /* it stands in the store, and is to be marked at the end */
+    struct engine_arrived result;  /* so far; under the mutex */
+    char detail[400];              /* of the result */
+    struct intake_job *next;       /* in `told` */
+};
+
+/* From any thread. The highest disposition stays. */
+void intake_learn(struct intake_job *job, enum err err, enum engine_disposition disposition,
+                  struct id saga_id);
+void intake_learn_refusal(struct intake_job *job, struct span detail);
+/* An engine_done_fn for the events of a job, which is its `ctx`. */
+void intake_on_part(void *ctx, const struct engine_result *result);
+/* With the last one the job is answered, and put where it will be marked. */
+void intake_one_less(struct intake_job *job);
+void intake_job_free(struct intake_job *job);
 
 /* ---- triggers.c ---- */
 
