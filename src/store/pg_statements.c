@@ -182,7 +182,10 @@ const struct pg_statement PG_STATEMENTS[] = {
          "WITH r AS (DELETE FROM requests WHERE at < $1::timestamptz RETURNING 1), "
          "d AS (DELETE FROM daemons d WHERE heartbeat_at < $2::timestamptz AND NOT EXISTS "
          "(SELECT FROM outbox o WHERE o.owner = d.id) RETURNING 1), "
-         "s AS (DELETE FROM signals WHERE at < $3::timestamptz RETURNING 1) "
+         "e AS (SELECT source, event_id, value FROM signals WHERE at < $3::timestamptz "
+         "FOR UPDATE SKIP LOCKED), "
+         "s AS (DELETE FROM signals s USING e WHERE s.source = e.source "
+         "AND s.event_id = e.event_id AND s.value = e.value RETURNING 1) "
          "SELECT (SELECT count(*) FROM r) + (SELECT count(*) FROM d) + (SELECT count(*) FROM s)"},
     [PG_SIGNALS_ADD] =
         {"signals_add",
@@ -191,6 +194,7 @@ const struct pg_statement PG_STATEMENTS[] = {
          "AS i (source, event_id, event_type, value, body, at, n)), "
          "f AS (INSERT INTO signals (source, event_id, event_type, value, body, at) "
          "SELECT source, event_id, event_type, value, body, at FROM i "
+         "ORDER BY source, event_id, value "
          "ON CONFLICT DO NOTHING RETURNING source, event_id, value) "
          "SELECT min(i.n) FROM i JOIN f USING (source, event_id, value) "
          "GROUP BY source, event_id, value"},
