@@ -228,9 +228,9 @@ static inline bool saga_kind_acts(enum saga_step_kind kind)
  * (E201 neither undo nor readonly before the pivot, E202 two kinds at once, E203 undo behind the
  * pivot, E204 two pivots, E205 a pivot inside parallel or optional, E130 unknown .input, E131
  * unknown step, E132 a step that is not before this one or stands in a sibling branch, W120 the
- * output of a step that may be skipped used without `//`, E207 recursion or too deep a nesting of
- * sagas ...). Positions are the loader's: a
- * problem names step and key.
+ * output of a step that may be skipped used without `//`, E140 a match that is not an event == a
+ * saga, E207 recursion or too deep a nesting of sagas, E208 an await in a for_each ...). Positions
+ * are the loader's: a problem names step and key.
  */
 struct saga_problem {
     char code[8];
