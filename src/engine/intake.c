@@ -1,6 +1,6 @@
 /*
- * engine/intake.c - a turn: what arrived against the definitions, the store, and out to the workers.
- * See intake.h.
+ * engine/intake.c - a turn: what arrived against the definitions, the store, and out to the
+ * workers. See intake.h.
  */
 #include "engine/intake.h"
 
@@ -13,7 +13,7 @@
 
 #define WAIT_MS          1000
 #define SOURCE_BYTES_MAX 200 /* a longer source stands in keys by its hash */
-#define LOOKS_EACH       4 /* events and awaits that may wait, for one that waits in a worker */
+#define LOOKS_EACH       4   /* events and awaits that may wait, for one that waits in a worker */
 
 struct part { /* an event of one saga, because of a job */
     struct intake_job *job;
