@@ -55,10 +55,12 @@ CREATE TABLE sagas (
     waits_for_child  boolean     NOT NULL,
     parent           uuid,
     root             uuid,
+    awaiting         boolean     NOT NULL,
     CONSTRAINT i2_ended_or_not CHECK ((status IN ('completed', 'compensated', 'failed')) = (ended_at IS NOT NULL)),
     CONSTRAINT i2_ended_has_no_wake_up CHECK (ended_at IS NULL OR wake_at IS NULL),
     CONSTRAINT i7_waits_for_something CHECK (ended_at IS NOT NULL OR wake_at IS NOT NULL OR paused
-                                             OR attention IS NOT NULL OR lock_since IS NOT NULL OR waits_for_child),
+                                             OR attention IS NOT NULL OR lock_since IS NOT NULL OR waits_for_child
+                                             OR awaiting),
     CONSTRAINT i2_ended_waits_for_no_lock CHECK (ended_at IS NULL OR lock_since IS NULL),
     CONSTRAINT s24_child_has_a_root CHECK ((parent IS NULL) = (root IS NULL)),
     CONSTRAINT attention_is_whole CHECK ((attention IS NULL) = (attention_since IS NULL))
@@ -107,6 +109,7 @@ COMMENT ON COLUMN sagas.state IS 'The whole state as the core encodes it; foldin
 COMMENT ON COLUMN sagas.waits_for_child IS 'A saga that it runs lives, or is about to: its end is the next event.';
 COMMENT ON COLUMN sagas.parent IS 'The saga that runs it; null: none does.';
 COMMENT ON COLUMN sagas.root IS 'The saga at the top of the tree it stands in; null: it is that itself.';
+COMMENT ON COLUMN sagas.awaiting IS 'One of its steps waits for an event.';
 
 -- ---- journal ----
 
@@ -166,7 +169,7 @@ COMMENT ON FUNCTION sagad_make_partitions IS 'Partitions of sagas and journal fr
 
 CREATE TABLE starts (
     definition text        NOT NULL,
-    kind       smallint    NOT NULL CHECK (kind IN (0, 1)),
+    kind       smallint    NOT NULL CHECK (kind IN (0, 1, 2)),
     key        text        NOT NULL,
     saga_id    uuid        NOT NULL,
     input_hash bytea       CHECK (octet_length(input_hash) = 32),
@@ -174,9 +177,9 @@ CREATE TABLE starts (
     CONSTRAINT i8_one_saga_a_key PRIMARY KEY (definition, kind, key)
 );
 
-COMMENT ON TABLE starts IS 'What a key stands for already: a caller''s idempotency key, or the business key of a live saga.';
+COMMENT ON TABLE starts IS 'What a key stands for already: a caller''s idempotency key, the business key of a live saga, or an event that started one.';
 COMMENT ON COLUMN starts.definition IS 'Name of the definition; all its versions share keys.';
-COMMENT ON COLUMN starts.kind IS '0: idempotency key, 1: business key of a live saga.';
+COMMENT ON COLUMN starts.kind IS '0: idempotency key, 1: business key of a live saga, 2: key of an event that started a saga.';
 COMMENT ON COLUMN starts.key IS 'The key.';
 COMMENT ON COLUMN starts.saga_id IS 'The saga it stands for.';
 COMMENT ON COLUMN starts.input_hash IS 'SHA-256 of the start''s input, to tell a repeat from another start.';
@@ -269,6 +272,56 @@ COMMENT ON COLUMN outbox.in_doubt IS 'Of an undo: nobody knows whether its do to
 COMMENT ON COLUMN outbox.timeout_ms IS 'How long an answer may take from the hand-over.';
 COMMENT ON COLUMN outbox.data IS 'Frozen JSON, the same at every sending.';
 
+-- ---- events that sagas wait for ----
+
+-- A saga's side and an event's side are each committed first and then look for the other: whichever
+-- commits last finds both. What was not looked for before a crash is marked, and found by the poll.
+
+CREATE TABLE awaits (
+    saga_id    uuid        NOT NULL,
+    step       text        NOT NULL,
+    event_type text        NOT NULL,
+    value      text        NOT NULL,
+    at         timestamptz NOT NULL,
+    looked     boolean     NOT NULL DEFAULT false,
+    PRIMARY KEY (saga_id, step)
+);
+CREATE INDEX awaits_value ON awaits (event_type, value);
+CREATE INDEX awaits_unlooked ON awaits (at) WHERE NOT looked;
+
+COMMENT ON TABLE awaits IS 'Which events a live saga wants; a row goes when its step has its event, or can have none any more.';
+COMMENT ON COLUMN awaits.saga_id IS 'The saga.';
+COMMENT ON COLUMN awaits.step IS 'Its step.';
+COMMENT ON COLUMN awaits.event_type IS 'Type of the event.';
+COMMENT ON COLUMN awaits.value IS 'The saga''s side of the match, as JSON; a long one as # and its SHA-256.';
+COMMENT ON COLUMN awaits.at IS 'When it was told.';
+COMMENT ON COLUMN awaits.looked IS 'Events that came before it were looked for.';
+
+CREATE TABLE signals (
+    source     text        NOT NULL,
+    event_id   uuid        NOT NULL,
+    event_type text        NOT NULL,
+    value      text        NOT NULL,
+    body       text        NOT NULL,
+    at         timestamptz NOT NULL,
+    looked     boolean     NOT NULL DEFAULT false,
+    taken      boolean     NOT NULL DEFAULT false,
+    PRIMARY KEY (source, event_id, value)
+);
+CREATE INDEX signals_value ON signals (event_type, value) WHERE NOT taken;
+CREATE INDEX signals_unlooked ON signals (at) WHERE NOT looked;
+CREATE INDEX signals_at ON signals (at);
+
+COMMENT ON TABLE signals IS 'Events that some await could want, kept for 24 hours.';
+COMMENT ON COLUMN signals.source IS 'Source of the event.';
+COMMENT ON COLUMN signals.event_id IS 'Its id, unique with the source.';
+COMMENT ON COLUMN signals.event_type IS 'Its type.';
+COMMENT ON COLUMN signals.value IS 'The event''s side of a match, as in awaits; one row for each way to ask.';
+COMMENT ON COLUMN signals.body IS 'The event whole, JSON.';
+COMMENT ON COLUMN signals.at IS 'When it came.';
+COMMENT ON COLUMN signals.looked IS 'Sagas that wait for it were looked for, and told.';
+COMMENT ON COLUMN signals.taken IS 'A saga has used it: one that starts later does not get it.';
+
 -- ---- answers of actions, dead letters, audit ----
 
 CREATE TABLE requests (
@@ -304,7 +357,7 @@ COMMENT ON TABLE dead_letters IS 'What could not be used, and why.';
 COMMENT ON COLUMN dead_letters.id IS 'UUIDv7.';
 COMMENT ON COLUMN dead_letters.at IS 'When it was put away.';
 COMMENT ON COLUMN dead_letters.direction IS 'in: it came to us; out: it could not leave.';
-COMMENT ON COLUMN dead_letters.reason IS 'contradiction, unreadable, unmatched, event_failed.';
+COMMENT ON COLUMN dead_letters.reason IS 'contradiction, unreadable, unmatched, event_failed, trigger_refused.';
 COMMENT ON COLUMN dead_letters.event_type IS 'Type of the event, if it could be read.';
 COMMENT ON COLUMN dead_letters.saga_id IS 'Its saga, if it names one.';
 COMMENT ON COLUMN dead_letters.detail IS 'One sentence for a person.';
@@ -398,7 +451,7 @@ COMMENT ON FUNCTION sagad_activate IS 'Makes one version the one that new sagas 
 DO $$
 BEGIN
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO sagad_read;
-    GRANT SELECT, INSERT, UPDATE, DELETE ON sagas, starts, locks, lock_queue, outbox, requests, dead_letters, definitions, daemons TO sagad_run;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON sagas, starts, locks, lock_queue, outbox, awaits, signals, requests, dead_letters, definitions, daemons TO sagad_run;
     GRANT SELECT, INSERT ON journal, audit TO sagad_run;
     GRANT SELECT ON schema_migrations TO sagad_run;
 EXCEPTION

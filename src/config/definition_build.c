@@ -202,6 +202,7 @@ static void build_head(struct loading *l, const struct file_saga *file, uint32_t
     build_lock(l, file->lock, def);
     build_labels(l, file, def);
     build_fields(l, file, def);
+    file_triggers(l, file, def);
 }
 
 /* ---- what no single key shows ---- */

@@ -183,9 +183,12 @@ struct file_two_phase {
     struct file_participant *participants;
     unsigned participants_count;
 };
+struct file_trigger {
+    char *at, *event, *when, *input, *key;
+};
 struct file_step {
-    char *at, *do_, *wait, *run, *name, *description, *when, *data, *to, *timeout, *undo,
-        *undo_data;
+    char *at, *do_, *wait, *run, *await, *match, *name, *description, *when, *data, *to, *timeout,
+        *undo, *undo_data;
     char *undo_timeout, *pivot, *readonly, *optional, *max_parallel, *for_each, *on_failure;
     struct file_two_phase *two_phase;
     struct file_retry *retry, *undo_retry;
@@ -202,6 +205,8 @@ struct file_saga {
     unsigned labels_count;
     struct file_field *input;
     unsigned input_count;
+    struct file_trigger *triggers;
+    unsigned triggers_count;
     struct file_defaults *defaults;
     struct file_lock *lock;
     struct file_step *steps;
@@ -249,6 +254,11 @@ bool file_is_consequence(struct loading *loading, const struct steps_built *step
 /* ---- definition_steps.c ---- */
 
 void file_steps(struct loading *loading, const struct file_saga *file, struct steps_built *out);
+
+/* ---- definition_triggers.c ---- */
+
+void file_triggers(struct loading *loading, const struct file_saga *file,
+                   struct saga_definition *def);
 
 /* ---- definition_build.c ---- */
 

@@ -75,6 +75,15 @@ static const cyaml_schema_field_t two_phase_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t trigger_fields[] = {
+    TEXT("at", struct file_trigger, at),     TEXT("event", struct file_trigger, event),
+    TEXT("when", struct file_trigger, when), TEXT("input", struct file_trigger, input),
+    TEXT("key", struct file_trigger, key),   CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t trigger_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_trigger, trigger_fields),
+};
+
 /* Steps hold steps: the schema refers to itself. */
 static const cyaml_schema_value_t step_entry;
 static const cyaml_schema_field_t step_fields[] = {
@@ -82,6 +91,8 @@ static const cyaml_schema_field_t step_fields[] = {
     TEXT("do", struct file_step, do_),
     TEXT("wait", struct file_step, wait),
     TEXT("run", struct file_step, run),
+    TEXT("await", struct file_step, await),
+    TEXT("match", struct file_step, match),
     TEXT("name", struct file_step, name),
     TEXT("description", struct file_step, description),
     TEXT("when", struct file_step, when),
@@ -132,6 +143,8 @@ static const cyaml_schema_field_t saga_fields[] = {
     CYAML_FIELD_SEQUENCE("labels", OPTIONAL, struct file_saga, labels, &text_entry, 0,
                          CYAML_UNLIMITED),
     CYAML_FIELD_SEQUENCE("input", OPTIONAL, struct file_saga, input, &field_entry, 0,
+                         CYAML_UNLIMITED),
+    CYAML_FIELD_SEQUENCE("triggers", OPTIONAL, struct file_saga, triggers, &trigger_entry, 0,
                          CYAML_UNLIMITED),
     CYAML_FIELD_MAPPING_PTR("defaults", OPTIONAL, struct file_saga, defaults, defaults_fields),
     CYAML_FIELD_MAPPING_PTR("lock", OPTIONAL, struct file_saga, lock, lock_fields),

@@ -9,6 +9,7 @@
 #define TIMEOUT_MS    30000
 #define PARALLEL_MAX  10
 #define PARALLEL_MOST 1000
+#define MATCH         ".event.correlationId == .saga.id"
 
 static const struct saga_retry RETRY = {
     .attempts = 5, .factor = 2, .jitter = 0.5, .delay_ms = 1000, .max_delay_ms = 300000};
@@ -92,13 +93,14 @@ static struct span derived_name(struct building *b, const struct file_step *file
 {
     static const char *const WORDS[] = {"steps",     "parallel", "step", "wait",
                                         "two_phase", "",         "run"};
+    bool await = step->kind == SAGA_KIND_AWAIT;
     if (step->kind == SAGA_KIND_RUN && saga_name_valid(step->run))
         return free_name(b, name_from_saga(b, step->run));
-    if (step->kind != SAGA_KIND_DO || span_is_none(step->type))
+    if (!await && (step->kind != SAGA_KIND_DO || span_is_none(step->type)))
         return free_name(b, span_of(WORDS[step->kind]));
     struct span name = free_name(b, name_from_type(b, step->type));
     if (!saga_step_name_valid(name) && saga_type_valid(step->type))
-        file_report(b->loading, "E105", place_of(b, file->at, "do"), AT_VALUE,
+        file_report(b->loading, "E105", place_of(b, file->at, await ? "await" : "do"), AT_VALUE,
                     SPAN_LIT("give the step a name"),
                     "the name that this step gets from its type is longer than %d characters",
                     SAGA_NAME_BYTES_MAX);
@@ -163,7 +165,7 @@ static void not_one_verb(struct building *b, const struct file_step *file, int v
 {
     struct span at = span_of(file->at);
     file_report(b->loading, "E111", file_place(b->loading, at), AT_VALUE,
-                SPAN_LIT("write exactly one of do, run, wait, parallel, steps, two_phase"),
+                SPAN_LIT("write exactly one of do, run, wait, await, parallel, steps, two_phase"),
                 verbs == 0 ? "this step does nothing" : "this step has several verbs");
     file_reject(b->loading, at);
 }
@@ -175,7 +177,7 @@ static enum saga_step_kind kind_of(struct building *b, const struct file_step *f
     bool parallel = is_group(b, file, "parallel", file->parallel_count);
     bool steps = is_group(b, file, "steps", file->steps_count);
     int verbs = (file->do_ != NULL) + (file->run != NULL) + (file->wait != NULL) +
-                (file->two_phase != NULL) + parallel + steps;
+                (file->await != NULL) + (file->two_phase != NULL) + parallel + steps;
     *sure = verbs == 1 && !verb_rejected(b, file);
     if (verbs > 1 || (verbs == 0 && !verb_rejected(b, file)))
         not_one_verb(b, file, verbs);
@@ -187,6 +189,8 @@ static enum saga_step_kind kind_of(struct building *b, const struct file_step *f
         return SAGA_KIND_SEQUENCE;
     if (file->run)
         return SAGA_KIND_RUN;
+    if (file->await)
+        return SAGA_KIND_AWAIT;
     return file->wait ? SAGA_KIND_WAIT : SAGA_KIND_DO;
 }
 
@@ -203,7 +207,8 @@ static void refuse_modifiers(struct building *b, const struct file_step *file,
     } KEYS[] = {
         {"data", file->data, acts},
         {"to", file->to, is_do},
-        {"timeout", file->timeout, acts},
+        {"timeout", file->timeout, acts || kind == SAGA_KIND_AWAIT},
+        {"match", file->match, kind == SAGA_KIND_AWAIT},
         {"retry", file->retry, is_do},
         {"undo", file->undo, acts},
         {"undo_data", file->undo_data, acts && has_undo},
@@ -283,6 +288,14 @@ static void fill_undo(struct building *b, const struct file_step *file, struct s
     step->undo_retry = file_retry(l, file->undo_retry, b->undo_retry);
 }
 
+static void fill_await(struct building *b, const struct file_step *file, struct saga_step_def *step)
+{
+    struct loading *l = b->loading;
+    step->type = event_type(b, file->at, "await", file->await);
+    step->match = file_expr(l, file->at, "match", file->match ? file->match : MATCH);
+    step->timeout_ms = file_duration(l, file->at, "timeout", file->timeout, SAGA_NO_LIMIT);
+}
+
 static enum saga_on_failure on_failure(struct building *b, const char *at, const char *text,
                                        bool *optional)
 {
@@ -318,6 +331,8 @@ static void fill(struct building *b, const struct file_step *file, struct saga_s
         fill_do(b, file, step);
     if (step->kind == SAGA_KIND_RUN)
         fill_run(b, file, step);
+    if (step->kind == SAGA_KIND_AWAIT)
+        fill_await(b, file, step);
     if (step->kind == SAGA_KIND_WAIT)
         step->wait_ms = file_duration(l, file->at, "wait", file->wait, 0);
     step->for_each = file_expr(l, file->at, "for_each", file->for_each);

@@ -14,7 +14,8 @@
 static bool from_outside(const struct engine_item *item)
 {
     return item->event.type == SAGA_EVENT_REPLY || item->event.type == SAGA_EVENT_START ||
-           item->event.type == SAGA_EVENT_OPERATOR || item->event.type == SAGA_EVENT_PARENT;
+           item->event.type == SAGA_EVENT_OPERATOR || item->event.type == SAGA_EVENT_PARENT ||
+           item->event.type == SAGA_EVENT_SIGNAL;
 }
 
 /* ---- outbox rows ---- */
@@ -148,7 +149,7 @@ static void take_start_keys(struct batch *batch, const struct batch_event *event
     struct store_key key = {.definition = def->name, .saga_id = state->id};
     if (!span_is_none(start->start.idempotency_key) &&
         !MUTANT(67, "a start does not keep its key")) {
-        key.kind = STORE_KEY_IDEMPOTENCY;
+        key.kind = engine_start_key_kind(start);
         key.key = start->start.idempotency_key;
         key.input_hash = event->input_hash;
         take_key(batch, key);
@@ -263,7 +264,7 @@ static void know_keys(struct batch *batch, struct batch_event *event)
         .id_of_other = there && !span_equal(there->name, key.definition),
     };
     if (event->key_seen) {
-        key.kind = STORE_KEY_IDEMPOTENCY;
+        key.kind = engine_start_key_kind(&event->item->event);
         key.key = event->item->event.start.idempotency_key;
         const struct batch_key *here = engine_batch_key(batch, &key);
         bool in_batch = !span_is_none(here->key.key);
@@ -392,6 +393,12 @@ static void apply_effect(struct batch *batch, struct batch_event *event,
     case SAGA_EFFECT_LOCK_GIVE_UP:
         note_lock(batch, saga, effect->key, effect->type == SAGA_EFFECT_LOCK_GIVE_UP);
         break;
+    case SAGA_EFFECT_AWAIT:
+        engine_await(batch, saga, &event->transition->next, effect);
+        break;
+    case SAGA_EFFECT_AWAIT_OVER:
+        engine_await_over(batch, saga, &event->transition->next, effect);
+        break;
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_TURN_BACK:
     case SAGA_EFFECT_ATTENTION:
@@ -424,13 +431,15 @@ static void apply_transition(struct batch *batch, struct batch_event *event)
         keep_audit(batch, event);
         keep_request(batch, event);
     }
+    if (event->item->event.type == SAGA_EVENT_SIGNAL)
+        engine_signal_taken(batch, &event->item->event);
 }
 
 static void record_key(struct batch *batch, const struct batch_event *event)
 {
     struct store_key key = {
         .definition = event->item->ask.definition->name,
-        .kind = STORE_KEY_IDEMPOTENCY,
+        .kind = engine_start_key_kind(&event->item->event),
         .key = event->item->event.start.idempotency_key,
         .saga_id = event->transition->existing,
         .input_hash = event->input_hash,
@@ -460,6 +469,8 @@ static void act_on_verdict(struct batch *batch, struct batch_event *event)
         break;
     case SAGA_UNMATCHED:
         doubt(batch, event->saga);
+        if (event->item->ask.asks_further)
+            break;
         engine_letter(batch, event, SPAN_LIT("unmatched"),
                       SPAN_LIT("a reply to a command that its saga never sent"));
         break;
@@ -468,8 +479,12 @@ static void act_on_verdict(struct batch *batch, struct batch_event *event)
         engine_letter_contradiction(
             batch, event, SPAN_LIT("an ended saga is told of an effect that was denied before"));
         break;
-    case SAGA_LATE:
     case SAGA_REFUSED:
+        doubt(batch, event->saga);
+        if (event->item->event.start.by_event)
+            engine_letter_refused(batch, event);
+        break;
+    case SAGA_LATE:
         doubt(batch, event->saga);
         break;
     case SAGA_NOTHING:
@@ -576,7 +591,7 @@ static void leave_out(struct batch *batch, struct batch_event *event)
     if (event->item->ask.dry_run)
         return;
     if (event->err == ERR_NOT_FOUND && event->saga->err == ERR_OK &&
-        event->item->event.type == SAGA_EVENT_REPLY)
+        event->item->event.type == SAGA_EVENT_REPLY && !event->item->ask.asks_further)
         engine_letter(batch, event, SPAN_LIT("unmatched"),
                       SPAN_LIT("a reply to a saga that is not there"));
     if (event->err == ERR_BROKEN && from_outside(event->item))

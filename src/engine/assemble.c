@@ -138,6 +138,7 @@ static void add_saga(struct batch *batch, struct batch_saga *saga)
         .started_ms = state->started_ms,
         .updated_ms = state->last_ms,
         .ended_ms = state->ended_ms,
+        .awaiting = saga_awaiting(def, state) != SAGA_STEP_NONE,
         .state = saga->encoded,
     };
     tell(&row, def, state);
@@ -204,6 +205,12 @@ enum err engine_batch_commit(struct batch *batch)
         .key_count = batch->keys.count,
         .freed_keys = batch->freed_keys.items,
         .freed_key_count = batch->freed_keys.count,
+        .awaits_over = batch->awaits_over.items,
+        .await_over_count = batch->awaits_over.count,
+        .awaits = batch->awaits.items,
+        .await_count = batch->awaits.count,
+        .signals_taken = batch->signals_taken.items,
+        .signal_taken_count = batch->signals_taken.count,
         .requests = batch->requests.items,
         .request_count = batch->requests.count,
         .dead_letters = batch->dead_letters.items,

@@ -265,6 +265,26 @@ enum err engine_definition_check(struct engine_definitions *definitions, struct 
     return config_definition_load_among(yaml, version, &known, arena, out, diagnostics);
 }
 
+size_t engine_definition_versions(struct engine_definitions *definitions, struct arena *arena,
+                                  struct engine_version **out)
+{
+    size_t count = 0, most = 0;
+    pthread_mutex_lock(&definitions->mutex);
+    for (size_t i = 0; i < definitions->count; i++)
+        most += definitions->names[i].count;
+    *out = ARENA_ARRAY(arena, struct engine_version, most);
+    for (size_t i = 0; i < definitions->count; i++) {
+        const struct definition_name *name = &definitions->names[i];
+        for (size_t j = 0; j < name->count; j++) {
+            const struct saga_definition *definition = name->versions[j].definition;
+            (*out)[count++] =
+                (struct engine_version){definition, definition->version == name->active};
+        }
+    }
+    pthread_mutex_unlock(&definitions->mutex);
+    return count;
+}
+
 /* ---- putting one ---- */
 
 static bool same_hash(const struct hash *a, const struct hash *b)

@@ -63,4 +63,12 @@ MUST_CHECK enum err engine_definition_put_if(struct engine_definitions *definiti
 size_t engine_definition_list(struct engine_definitions *definitions, struct arena *arena,
                               const struct saga_definition ***out);
 
+/* Every version in memory, and whether new sagas start on it. */
+struct engine_version {
+    const struct saga_definition *definition;
+    bool active;
+};
+size_t engine_definition_versions(struct engine_definitions *definitions, struct arena *arena,
+                                  struct engine_version **out);
+
 #endif

@@ -41,6 +41,7 @@ enum err engine_new(const struct engine_options *options, struct engine **out)
     ASSERT(engine != NULL);
     keep_options(engine, options);
     engine_housekeeper_init(&engine->house, engine);
+    engine_intake_init(&engine->intake, engine);
     enum err err = ERR_OK;
     for (unsigned i = 0; i < options->workers && !err; i++)
         err = engine_worker_init(&engine->workers[i], engine, i);
@@ -60,6 +61,7 @@ void engine_free(struct engine *engine)
     for (unsigned i = 0; i < ENGINE_WORKERS_MAX; i++)
         engine_worker_release(&engine->workers[i]);
     engine_housekeeper_release(&engine->house);
+    engine_intake_release(&engine->intake);
     free(engine);
 }
 
@@ -73,6 +75,8 @@ enum err engine_start(struct engine *engine)
 {
     engine->started = true;
     enum err err = engine_housekeeper_start(&engine->house);
+    if (!err)
+        err = engine_intake_start(&engine->intake);
     for (unsigned i = 0; i < engine->options.workers && !err; i++) {
         char name[16] = "worker-a";
         name[7] = (char)('a' + i);
@@ -108,7 +112,7 @@ void engine_drain(struct engine *engine)
         }
         if (!did)
             return;
-        did = false;
+        did = engine_intake_turn(&engine->intake, 0);
         for (unsigned i = 0; i < engine->options.workers; i++)
             did |= engine_worker_turns(&engine->workers[i], 0);
     }
@@ -117,6 +121,7 @@ void engine_drain(struct engine *engine)
 void engine_stop(struct engine *engine)
 {
     atomic_store(&engine->draining, true);
+    engine_intake_stop(&engine->intake);
     for (unsigned i = 0; i < engine->options.workers; i++) {
         if (engine->workers[i].queue == NULL)
             continue;
@@ -125,6 +130,7 @@ void engine_stop(struct engine *engine)
         queue_stop(engine->workers[i].queue);
         engine_worker_abandon(&engine->workers[i]);
     }
+    engine_intake_abandon(&engine->intake);
     engine_housekeeper_stop(&engine->house);
     engine->started = false;
 }
@@ -160,6 +166,11 @@ bool engine_worker_once(struct engine *engine, unsigned worker, int wait_ms)
 {
     ASSERT(worker < engine->options.workers);
     return engine_worker_turns(&engine->workers[worker], wait_ms);
+}
+
+bool engine_intake_once(struct engine *engine, int wait_ms)
+{
+    return engine_intake_turn(&engine->intake, wait_ms);
 }
 
 bool engine_may_send(struct engine *engine)

@@ -61,6 +61,7 @@ struct engine_submission {
        the event is not applied if it is gone already. saga_id NONE: it is no row. */
     struct store_row_key delivers;
     bool dry_run;         /* the same function, and the effects thrown away */
+    bool asks_further;    /* REPLY: if unmatched it is something else, and no dead letter */
     engine_done_fn *done; /* on the worker's thread, after the commit; may be NULL */
     void *ctx;
 };
@@ -113,7 +114,40 @@ bool engine_row_is_inner(const struct store_row *row);
 MUST_CHECK enum err engine_deliver(struct engine *engine, const struct store_row *row,
                                    engine_done_fn *done, void *ctx);
 
+/* ---- events that are no replies: those that sagas wait for or start by (S-23, S-29) ---- */
+
+/* The highest of what became of it. */
+enum engine_disposition {
+    ENGINE_UNMATCHED = 0, /* no definition knows such an event */
+    ENGINE_LATE,          /* known, and nobody wants it any more */
+    ENGINE_KEPT,          /* for a saga that may want it within STORE_SIGNAL_KEPT_MS */
+    ENGINE_REFUSED,       /* a start by it was refused: a dead letter */
+    ENGINE_DUPLICATE,
+    ENGINE_APPLIED,
+    ENGINE_STARTED,
+};
+struct engine_arrived {
+    enum err err; /* ERR_OK, or it is to be sent again */
+    enum engine_disposition disposition;
+    struct id saga_id;  /* one of those that used it, or were started; or NONE */
+    struct span detail; /* REFUSED */
+};
+typedef void engine_arrived_fn(void *ctx, const struct engine_arrived *arrived);
+
+struct engine_arrival {
+    struct id event_id, correlation_id;
+    struct span type, source;
+    struct span envelope;                      /* the event whole, JSON */
+    struct span flow_id, user_id, traceparent; /* of a saga that it starts */
+    bool claims_reply;                         /* if nobody wants it, it is a dead letter */
+    engine_arrived_fn *done;                   /* on some thread of the engine; may be NULL */
+    void *ctx;
+};
+/* Any thread; the arrival is copied. Errors as of engine_submit. */
+MUST_CHECK enum err engine_arrive(struct engine *engine, const struct engine_arrival *arrival);
+
 /* Without threads, for tests and the simulator: one turn each; true if it did something. */
+bool engine_intake_once(struct engine *engine, int wait_ms);
 bool engine_worker_once(struct engine *engine, unsigned worker, int wait_ms);
 bool engine_housekeeper_once(struct engine *engine);
 

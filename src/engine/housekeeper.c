@@ -157,6 +157,26 @@ static enum err poll_orphans(struct engine_housekeeper *house)
     return err;
 }
 
+/* What a daemon did not get to look for: of all ranks once it is older than a life. */
+static enum err poll_unlooked(struct engine_housekeeper *house)
+{
+    struct store_unlooked found = {0};
+    struct engine *engine = house->engine;
+    int64_t now_ms = clock_now_ms(engine->options.clock);
+    int64_t anyone_ms = now_ms - ENGINE_UNLOOKED_MS - engine->options.heartbeat_timeout_ms;
+    enum err err = store_unlooked(house->session, now_ms - ENGINE_UNLOOKED_MS, INTAKE_JOBS_MAX,
+                                  &house->arena, &found);
+    for (size_t i = 0; i < found.await_count && !err; i++) {
+        if (ours(house, found.awaits[i].saga_id) || found.awaits[i].at_ms < anyone_ms)
+            engine_intake_look(&engine->intake, &found.awaits[i]);
+    }
+    for (size_t i = 0; i < found.signal_count && !err; i++) {
+        if (ours(house, found.signals[i].event_id) || found.signals[i].at_ms < anyone_ms)
+            engine_intake_look_again(&engine->intake, &found.signals[i]);
+    }
+    return err;
+}
+
 /* Not while items of the last poll are under way: they would only be found again. */
 static enum err poll(struct engine_housekeeper *house)
 {
@@ -164,7 +184,9 @@ static enum err poll(struct engine_housekeeper *house)
         return ERR_OK;
     arena_reset(&house->arena);
     enum err err = poll_due(house);
-    return err ? err : poll_orphans(house);
+    if (!err)
+        err = poll_orphans(house);
+    return err ? err : poll_unlooked(house);
 }
 
 /* ---- now and then ---- */

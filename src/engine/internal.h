@@ -18,6 +18,7 @@
 #include "base/worker.h"
 #include "engine/cache.h"
 #include "engine/engine.h"
+#include "engine/intake.h"
 #include "engine/timers.h"
 #include "saga/entry.h"
 
@@ -32,7 +33,8 @@
 #define ENGINE_UNREADABLE_MS  60000 /* until a saga that can't be read is woken again */
 #define ENGINE_EXPIRE_MS      60000
 #define ENGINE_PARTITIONS_MS  3600000
-#define ENGINE_ORPHAN_TURNS   5 /* each n-th look for orphans takes those of all ranks */
+#define ENGINE_UNLOOKED_MS    5000 /* events and awaits that nobody looked for by then are polled */
+#define ENGINE_ORPHAN_TURNS   5    /* each n-th look for orphans takes those of all ranks */
 
 /* A growing array in an arena. */
 #define LIST(type)                                                                                 \
@@ -137,6 +139,9 @@ struct batch {
     LIST(struct store_row) adopted; /* to be told to the relay */
     LIST(struct store_key) keys;
     LIST(struct store_key) freed_keys;
+    LIST(struct store_await) awaits;
+    LIST(struct store_await) awaits_over;
+    LIST(struct store_signal_key) signals_taken;
     LIST(struct store_request) requests;
     LIST(struct store_dead_letter) dead_letters;
     LIST(struct store_audit) audits;
@@ -152,6 +157,11 @@ struct batch {
 MUST_CHECK enum err engine_batch_build(struct batch *batch, struct engine_worker *worker,
                                        struct engine_item *const *items, size_t count);
 struct batch_saga *engine_batch_saga(struct batch *batch, struct id id);
+/* A caller's key, or that of an event: apart from each other (S-29). */
+static inline enum store_key_kind engine_start_key_kind(const struct saga_event *start)
+{
+    return start->start.by_event ? STORE_KEY_EVENT : STORE_KEY_IDEMPOTENCY;
+}
 /* Key as taken or freed in this batch, or the place where it belongs (key.ptr NULL there). */
 struct batch_key *engine_batch_key(struct batch *batch, const struct store_key *key);
 
@@ -161,8 +171,14 @@ bool engine_batch_apply(struct batch *batch, struct batch_event *event);
 struct engine_result engine_event_result(const struct batch_event *event);
 /* The type of what came in, for labels and dead letters: of a reply the command's. */
 struct span engine_event_type(const struct batch_event *event);
+void engine_await(struct batch *batch, const struct batch_saga *saga,
+                  const struct saga_state *state, const struct saga_effect *effect);
+void engine_await_over(struct batch *batch, const struct batch_saga *saga,
+                       const struct saga_state *state, const struct saga_effect *effect);
+void engine_signal_taken(struct batch *batch, const struct saga_event *event);
 void engine_letter(struct batch *batch, const struct batch_event *event, struct span reason,
                    struct span detail);
+void engine_letter_refused(struct batch *batch, const struct batch_event *event);
 void engine_letter_contradiction(struct batch *batch, const struct batch_event *event,
                                  struct span detail);
 /* From what the events left to what the store is given; then written. ERR_OK without a word to the
@@ -241,6 +257,7 @@ struct engine {
     char host[256], listen[256];
     struct engine_worker workers[ENGINE_WORKERS_MAX];
     struct engine_housekeeper house;
+    struct engine_intake intake;
     bool started;
     atomic_bool draining, database_up;
     _Atomic int64_t beat_ms;       /* monotonic, when the last good heartbeat began; 0: none yet */

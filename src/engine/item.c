@@ -32,6 +32,8 @@ static size_t item_spans(struct engine_item *item, struct span *spans[ITEM_SPANS
         &event->operator_.message,
         &event->operator_.key,
         &event->parent.code,
+        &event->signal.source,
+        &event->signal.envelope,
         &item->ask.request_key,
         &row->saga,
         &row->step,

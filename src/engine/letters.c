@@ -26,7 +26,14 @@ static struct span event_json(const struct saga_event *event, struct arena *aren
         text_json_string(&text, event->reply.message);
         text_json_key(&text, "data");
         text_json_raw(&text, event->reply.data);
+    } else if (event->type == SAGA_EVENT_SIGNAL) {
+        text_json_key(&text, "event");
+        text_json_raw(&text, event->signal.envelope);
     } else if (event->type == SAGA_EVENT_START) {
+        if (!id_is_none(event->event_id)) {
+            text_json_key(&text, "eventId");
+            text_json_string(&text, id_format(event->event_id, id));
+        }
         text_json_key(&text, "key");
         text_json_string(&text, event->start.key);
         text_json_key(&text, "input");
@@ -70,6 +77,8 @@ struct span engine_event_type(const struct batch_event *event)
         return SPAN_LIT("saga.operator");
     case SAGA_EVENT_PARENT:
         return SPAN_LIT("saga.parent");
+    case SAGA_EVENT_SIGNAL:
+        return SPAN_LIT("saga.signal");
     }
     return SPAN_NONE;
 }
@@ -94,6 +103,20 @@ void engine_letter(struct batch *batch, const struct batch_event *event, struct 
                    struct span detail)
 {
     put_letter(batch, event, id_v7(batch->now_ms), reason, detail);
+}
+
+/* S-29: an event that was to start a saga, with what was wrong. */
+void engine_letter_refused(struct batch *batch, const struct batch_event *event)
+{
+    const struct saga_refusal *refusal = &event->transition->refusal;
+    struct text detail;
+    text_init(&detail, batch->arena);
+    text_printf(&detail, "%.*s: %.*s", SPAN_ARG(event->item->ask.definition->name),
+                SPAN_ARG(refusal->detail));
+    for (size_t i = 0; i < refusal->problem_count; i++)
+        text_printf(&detail, "; %.*s %.*s", SPAN_ARG(refusal->problems[i].pointer),
+                    SPAN_ARG(refusal->problems[i].detail));
+    engine_letter(batch, event, SPAN_LIT("trigger_refused"), text_span(&detail));
 }
 
 /* S-7: once per operation, also if its saga has ended and can't remember it: the letter's id is

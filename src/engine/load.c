@@ -115,7 +115,7 @@ static size_t ask_keys(struct batch *batch, struct store_key *ask, struct store_
             ask[count++] = key;
         }
         if (!span_is_none(item->event.start.idempotency_key)) {
-            key.kind = STORE_KEY_IDEMPOTENCY;
+            key.kind = engine_start_key_kind(&item->event);
             key.key = item->event.start.idempotency_key;
             event->input_hash = saga_input_hash(item->event.start.input);
             event->key_seen = &seen[count];

@@ -32,6 +32,13 @@ static void tell_relay(struct batch *batch)
         hooks->rows(hooks->ctx, batch->adopted.items, batch->adopted.count);
 }
 
+/* What came before these sagas began to wait. */
+static void tell_intake(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->awaits.count; i++)
+        engine_intake_look(&batch->engine->intake, &batch->awaits.items[i]);
+}
+
 /* ---- figures ---- */
 
 static const char *disposition_of(const struct batch_event *event)
@@ -128,6 +135,7 @@ static void count_applied(const struct batch_event *event)
     case SAGA_EVENT_ADOPTED:
     case SAGA_EVENT_OPERATOR:
     case SAGA_EVENT_PARENT:
+    case SAGA_EVENT_SIGNAL:
         break;
     }
     count_expression_errors(event);
@@ -138,6 +146,8 @@ static void count_event(const struct batch_event *event, int64_t now_us)
 {
     struct span labels[] = {engine_event_type(event), SPAN_LIT("engine")};
     struct span disposition = span_of(disposition_of(event));
+    if (event->item->ask.asks_further && span_is(disposition, "unmatched"))
+        return;
     metric_observe(metric_series(METRIC_EVENT_PROCESSING, labels),
                    (double)(now_us - event->item->arrived_us) / 1e6);
     metric_add(metric_series(METRIC_EVENTS, &disposition), 1);
@@ -324,6 +334,7 @@ void engine_batch_publish(struct batch *batch)
 {
     struct engine_worker *worker = batch->worker;
     tell_relay(batch);
+    tell_intake(batch);
     count_batch(batch);
     tell_unknown(batch);
     for (size_t i = 0; i < batch->sagas.count; i++) {

@@ -39,6 +39,10 @@ MUST_CHECK enum err expr_parse(struct span source, struct arena *arena, const st
                                struct expr_problem *problem);
 
 struct span expr_source(const struct expr *expr);
+/* The two sides of what is one equality, `left == right`: each an expression of its own, with the
+   source and the offsets of the whole. False: it is something else. */
+bool expr_equality(const struct expr *expr, struct arena *arena, const struct expr **left,
+                   const struct expr **right);
 /* Print the tree back: parsing the result gives an equal tree (if it is not too long to parse). */
 struct span expr_print(const struct expr *expr, struct arena *arena);
 

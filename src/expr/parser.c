@@ -203,6 +203,23 @@ enum err expr_parse(struct span source, struct arena *arena, const struct expr *
     return ERR_OK;
 }
 
+static const struct expr *side(const struct expr *expr, struct node *root, struct arena *arena)
+{
+    struct expr *out = ARENA_NEW(arena, struct expr);
+    *out = (struct expr){.source = expr->source, .root = root};
+    return out;
+}
+
+bool expr_equality(const struct expr *expr, struct arena *arena, const struct expr **left,
+                   const struct expr **right)
+{
+    if (expr->root->kind != NODE_BINARY || expr->root->operator_ != OP_EQ)
+        return false;
+    *left = side(expr, expr->root->left, arena);
+    *right = side(expr, expr->root->right, arena);
+    return true;
+}
+
 struct span expr_source(const struct expr *expr)
 {
     return expr->source;

@@ -1,5 +1,9 @@
 /*
- * http/events.c - POST /v1/events: replies of participants, one or many.
+ * http/events.c - POST /v1/events, one or many: replies of participants, events that sagas wait for
+ * and events that start sagas.
+ *
+ * What looks like a reply is one if some saga sent its command; else it is an event like the
+ * others.
  */
 #include <stdlib.h>
 
@@ -8,14 +12,21 @@
 #include "observability/metrics.h"
 #include "transport/envelope.h"
 
+#define DETAIL_BYTES 300
+
 struct arrived {
     struct request *request;
     struct id event_id;
     struct span disposition, detail;
     struct id saga_id;
     bool readable;
+    bool is_reply;      /* as far as its form goes */
     enum err not_taken; /* the engine took no notice of it: it has to come again */
-    struct saga_event event;
+    json_t *value;
+    struct envelope envelope;
+    struct saga_event event;  /* of a reply */
+    struct span why_no_reply; /* else */
+    char told[DETAIL_BYTES];
 };
 
 struct batch_of_events {
@@ -79,8 +90,63 @@ static void one_less(struct request *request)
 
 /* ---- to the engine ---- */
 
+static struct span disposition_of_arrived(const struct engine_arrived *arrived)
+{
+    static const char *const NAMES[] = {
+        [ENGINE_UNMATCHED] = "unmatched", [ENGINE_LATE] = "late",
+        [ENGINE_KEPT] = "kept",           [ENGINE_REFUSED] = "invalid",
+        [ENGINE_DUPLICATE] = "duplicate", [ENGINE_APPLIED] = "applied",
+        [ENGINE_STARTED] = "started",
+    };
+    return span_of(NAMES[arrived->disposition]);
+}
+
+static void on_arrived(void *ctx, const struct engine_arrived *arrived)
+{
+    struct arrived *item = ctx;
+    item->not_taken = arrived->err;
+    item->disposition = disposition_of_arrived(arrived);
+    if (!id_is_none(arrived->saga_id))
+        item->saga_id = arrived->saga_id;
+    if (!span_is_none(arrived->detail)) {
+        snprintf(item->told, sizeof item->told, "%.*s", SPAN_ARG(arrived->detail));
+        item->detail = span_of(item->told);
+    } else if (arrived->disposition == ENGINE_UNMATCHED) {
+        item->detail = item->why_no_reply;
+    }
+    one_less(item->request);
+}
+
+/* Also on the engine's threads, so the request's arena is left alone. */
+static void arrive(struct arrived *item)
+{
+    struct arena arena;
+    char flow_id[ID_TEXT_SIZE];
+    arena_init(&arena);
+    const struct engine_arrival arrival = {
+        .event_id = item->event_id,
+        .correlation_id = item->envelope.correlation_id,
+        .type = item->envelope.event_type,
+        .source = item->envelope.source,
+        .envelope = json_write(item->value, &arena),
+        .flow_id = id_format(item->envelope.correlation_id, flow_id),
+        .user_id = item->envelope.user_id,
+        .traceparent = item->envelope.traceparent,
+        .claims_reply = item->is_reply,
+        .done = on_arrived,
+        .ctx = item,
+    };
+    enum err err = engine_arrive(item->request->server->options.engine, &arrival);
+    arena_release(&arena);
+    if (err == ERR_OK)
+        return;
+    item->not_taken = err;
+    one_less(item->request);
+}
+
 static struct span disposition_of(const struct engine_result *result)
 {
+
     if (result->err == ERR_NOT_FOUND)
         return SPAN_LIT("unmatched");
     if (result->err)
@@ -106,6 +172,10 @@ static void on_done(void *ctx, const struct engine_result *result)
 {
     struct arrived *item = ctx;
     item->disposition = disposition_of(result);
+    if (span_is(item->disposition, "unmatched")) {
+        arrive(item);
+        return;
+    }
     if (result->err == ERR_STOPPED || result->err == ERR_REFUSED ||
         err_class(result->err) == ERR_CLASS_RETRY)
         item->not_taken = result->err;
@@ -114,7 +184,12 @@ static void on_done(void *ctx, const struct engine_result *result)
 
 static void submit(struct arrived *item)
 {
-    struct engine_submission ask = {.event = &item->event, .done = on_done, .ctx = item};
+    struct engine_submission ask = {
+        .event = &item->event, .asks_further = true, .done = on_done, .ctx = item};
+    if (!item->is_reply) {
+        arrive(item);
+        return;
+    }
     enum err err = engine_submit(item->request->server->options.engine, &ask);
     if (err == ERR_OK)
         return;
@@ -147,20 +222,41 @@ static void dead_letter(struct request *request, const struct arrived *item, str
     store_session_close(session);
 }
 
+/* A failure whose data can't be read is still an event that somebody may wait for. */
+static bool is_known(struct request *request, struct span type)
+{
+    struct engine_version *versions;
+    size_t count = engine_definition_versions(request->server->options.definitions, &request->arena,
+                                              &versions);
+    for (size_t i = 0; i < count; i++) {
+        if (saga_definition_wants(versions[i].definition, type))
+            return true;
+    }
+    return false;
+}
+
 static void read_event(struct request *request, json_t *value, struct arrived *item,
                        struct envelope_problem *problem)
 {
-    struct envelope envelope;
-    enum err err = envelope_from_json(value, &request->arena, &envelope, problem);
-    item->event_id = envelope.event_id;
-    if (!err)
-        err = envelope_reply(&envelope, &request->arena, &item->event, problem);
+    item->value = value;
+    enum err err = envelope_from_json(value, &request->arena, &item->envelope, problem);
+    item->event_id = item->envelope.event_id;
     item->readable = err == ERR_OK;
-    item->saga_id = item->readable ? item->event.saga_id : ID_NONE;
-    if (item->readable)
-        return;
-    item->disposition = SPAN_LIT("invalid");
-    item->detail = arena_printf(&request->arena, "%s: %s", problem->pointer, problem->message);
+    if (item->readable) {
+        err = envelope_reply(&item->envelope, &request->arena, &item->event, problem);
+        item->is_reply = err == ERR_OK;
+        bool failure = err && strcmp(problem->pointer, "/data/code") == 0;
+        item->readable = !failure || is_known(request, item->envelope.event_type);
+    }
+    item->saga_id = item->is_reply ? item->event.saga_id : ID_NONE;
+    if (err)
+        item->detail = arena_printf(&request->arena, "%s: %s", problem->pointer, problem->message);
+    if (item->readable) {
+        item->why_no_reply = item->detail;
+        item->detail = SPAN_NONE;
+    } else {
+        item->disposition = SPAN_LIT("invalid");
+    }
 }
 
 static void submit_all(struct request *request)

@@ -118,6 +118,20 @@ static struct span of_child(struct explaining *e)
                                : "runs");
 }
 
+static struct span of_await(struct explaining *e)
+{
+    struct arena *arena = &e->request->arena;
+    int64_t due_ms = operation(e)->due_ms;
+    int64_t since_ms = e->seen.state->steps[e->step].started_ms;
+    struct span left = SPAN_LIT(" There is no timeout");
+    if (due_ms)
+        left = arena_printf(arena, " Its timeout is in %.*s",
+                            SPAN_ARG(duration(e, due_ms - e->now_ms)));
+    return arena_printf(arena, "Waiting %.*s for the event %.*s, where %.*s.%.*s.",
+                        SPAN_ARG(duration(e, e->now_ms - since_ms)), SPAN_ARG(step_def(e)->type),
+                        SPAN_ARG(expr_source(step_def(e)->match)), SPAN_ARG(left));
+}
+
 static struct span of_step(struct explaining *e)
 {
     struct arena *arena = &e->request->arena;
@@ -129,6 +143,8 @@ static struct span of_step(struct explaining *e)
                             SPAN_ARG(duration(e, op->due_ms - e->now_ms)));
     if (waits_for_child(e))
         return of_child(e);
+    if (step_def(e)->kind == SAGA_KIND_AWAIT)
+        return of_await(e);
     if (status == SAGA_STEP_BACKOFF || status == SAGA_STEP_UNDO_BACKOFF)
         return arena_printf(arena, "Will try %.*s again in %.*s (%u tries so far).%.*s",
                             SPAN_ARG(type), SPAN_ARG(duration(e, op->due_ms - e->now_ms)),
@@ -219,7 +235,7 @@ static void print_waiting(struct explaining *e, struct text *out)
         return;
     const struct saga_operation *op = operation(e);
     enum saga_step_status status = e->seen.state->steps[e->step].status;
-    bool child = waits_for_child(e);
+    bool child = waits_for_child(e), await = step_def(e)->kind == SAGA_KIND_AWAIT;
     bool backoff = status == SAGA_STEP_BACKOFF || status == SAGA_STEP_UNDO_BACKOFF;
     text_json_key(out, "waitingFor");
     text_json_open(out, '{');
@@ -227,6 +243,7 @@ static void print_waiting(struct explaining *e, struct text *out)
                span_of(saga_attention_blocking(e->need.reason) ? "operator"
                        : backoff                               ? "retry"
                        : child                                 ? "child"
+                       : await                                 ? "event"
                        : step_def(e)->kind == SAGA_KIND_WAIT   ? "timer"
                                                                : "reply"));
     print_text(out, "step", e->seen.state->steps[e->step].label);
@@ -234,7 +251,9 @@ static void print_waiting(struct explaining *e, struct text *out)
     print_text(out, "eventType", command_type(e));
     if (child)
         print_id(out, "sagaId", e->seen.state->steps[e->step].child);
-    print_time(out, "since", op->sent_ms);
+    print_time(out, "since", await ? e->seen.state->steps[e->step].started_ms : op->sent_ms);
+    if (await)
+        print_text(out, "match", expr_source(step_def(e)->match));
     text_json_close(out, '}');
     if (backoff)
         print_time(out, "nextAttemptAt", op->due_ms);
@@ -243,7 +262,8 @@ static void print_waiting(struct explaining *e, struct text *out)
 static void print_participant(struct explaining *e, struct text *out)
 {
     struct outbox_participant seen;
-    if (e->step <= SAGA_STEP_ROOT || span_is_none(command_type(e)))
+    if (e->step <= SAGA_STEP_ROOT || span_is_none(command_type(e)) ||
+        step_def(e)->kind == SAGA_KIND_AWAIT)
         return;
     text_json_key(out, "participant");
     text_json_open(out, '{');

@@ -43,6 +43,8 @@ static const char *check_open(const struct saga_definition *def, const struct sa
         return "I-2: an ended saga has nothing open";
     if (leaf && step->operation[undo].due_ms == 0)
         return "I-7: an open step has a time at which it is looked at";
+    if (kind == SAGA_KIND_AWAIT && state->status != SAGA_STATUS_RUNNING)
+        return "S-11: nothing waits for an event after turning back";
     bool sent = status == SAGA_STEP_SENT || status == SAGA_STEP_UNDO_SENT;
     if (sent && saga_kind_acts(kind) && step->operation[undo].generation == 0)
         return "I-6: a step that is sent has a command";
@@ -142,7 +144,7 @@ static const char *check_wake(const struct saga_definition *def, const struct sa
 {
     if (saga_status_terminal(state->status) || state->paused || saga_wake_ms(def, state) != 0 ||
         state->lock_since_ms != 0 || saga_blocked(def, state).reason != SAGA_ATTENTION_NONE ||
-        saga_waits_for_child(def, state))
+        saga_waits_for_child(def, state) || saga_awaiting(def, state) != SAGA_STEP_NONE)
         return NULL;
     return "I-7: the saga waits for nothing";
 }

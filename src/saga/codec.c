@@ -182,16 +182,41 @@ static void operation(struct codec *c, struct saga_operation *o)
     span(c, &o->message);
 }
 
-static void step_flags(struct codec *c, struct saga_step_state *s, bool *undo, bool *loop,
-                       bool *child, uint64_t *flags)
+struct parts { /* that only some steps have */
+    bool undo, loop, child, signal;
+};
+
+static struct parts parts_of(const struct saga_step_state *s)
+{
+    const struct saga_operation *back = &s->operation[SAGA_PHASE_UNDO];
+    return (struct parts){
+        .undo = back->number || back->code.len || back->due_ms,
+        .loop = s->element_count > 0,
+        .child = !id_is_none(s->child),
+        .signal = !id_is_none(s->signal.event_id),
+    };
+}
+
+static void signal_part(struct codec *c, struct saga_signal *signal)
+{
+    bytes(c, signal->event_id.bytes, sizeof signal->event_id.bytes);
+    span(c, &signal->source);
+    span(c, &signal->data);
+    c->broken |= id_is_none(signal->event_id);
+}
+
+static void step_flags(struct codec *c, struct saga_step_state *s, struct parts *parts,
+                       uint64_t *flags)
 {
     FLAG(c, *flags, 0, s->passed_over);
     FLAG(c, *flags, 1, s->by_operator);
-    FLAG(c, *flags, 2, *undo);
-    FLAG(c, *flags, 3, *loop);
+    FLAG(c, *flags, 2, parts->undo);
+    FLAG(c, *flags, 3, parts->loop);
     FLAG(c, *flags, 4, s->cancel_told);
     FLAG(c, *flags, 5, s->close_told);
-    FLAG(c, *flags, 6, *child);
+    FLAG(c, *flags, 6, parts->child);
+    FLAG(c, *flags, 7, parts->signal);
+    FLAG(c, *flags, 8, s->signal.kept);
 }
 
 /* A for_each that has begun: its elements come into being, so that the steps behind can be theirs.
@@ -211,14 +236,12 @@ static void step(struct codec *c, struct saga_state *state, int16_t index)
 {
     struct saga_step_state *s = &state->steps[index];
     uint64_t flags = 0;
-    const struct saga_operation *back = &s->operation[SAGA_PHASE_UNDO];
-    bool undo = back->number || back->code.len || back->due_ms, loop = s->element_count > 0;
-    bool child = !id_is_none(s->child);
+    struct parts parts = parts_of(s);
     if (c->writing)
-        step_flags(c, s, &undo, &loop, &child, &flags);
-    NUMBER(c, flags, 0x7F);
+        step_flags(c, s, &parts, &flags);
+    NUMBER(c, flags, 0x1FF);
     if (!c->writing)
-        step_flags(c, s, &undo, &loop, &child, &flags);
+        step_flags(c, s, &parts, &flags);
     NUMBER(c, s->status, SAGA_STEP_UNDO_WAIVED);
     NUMBER(c, s->effect, SAGA_STEP_CERTAIN_EFFECT);
     TIME(c, s->started_ms);
@@ -226,12 +249,14 @@ static void step(struct codec *c, struct saga_state *state, int16_t index)
     span(c, &s->output);
     if (s->loop != SAGA_STEP_NONE)
         span(c, &s->item);
-    if (child)
+    if (parts.child)
         bytes(c, s->child.bytes, sizeof s->child.bytes);
     operation(c, &s->operation[SAGA_PHASE_DO]);
-    if (undo)
+    if (parts.undo)
         operation(c, &s->operation[SAGA_PHASE_UNDO]);
-    if (loop)
+    if (parts.signal)
+        signal_part(c, &s->signal);
+    if (parts.loop)
         elements(c, state, index);
 }
 
@@ -239,7 +264,7 @@ static bool stored(const struct saga_step_state *s)
 {
     return s->status != SAGA_STEP_WAITING || s->operation[SAGA_PHASE_DO].generation ||
            s->operation[SAGA_PHASE_DO].due_ms || s->started_ms || s->by_operator ||
-           s->loop != SAGA_STEP_NONE;
+           s->loop != SAGA_STEP_NONE || !id_is_none(s->signal.event_id);
 }
 
 static void steps(struct codec *c, struct saga_state *state)

@@ -242,6 +242,7 @@ bool saga_definition_finish(struct saga_definition *def, struct saga_step_def *s
     set_pivot(&check);
     set_behind(&check, attempts_given);
     definition_check_steps(&check);
+    definition_check_awaits(&check);
     definition_check_expressions(&check);
     return !check.failed;
 }

@@ -33,6 +33,7 @@
 #define SAGA_LOCKS_MAX      16    /* keys that one saga locks (S-28) */
 #define SAGA_TREE_LOCKS_MAX 16000 /* keys that a saga keeps, with those of its ended children */
 #define SAGA_LOCK_BYTES_MAX 200   /* of one of them */
+#define SAGA_TRIGGERS_MAX   32
 #define SAGA_FILE_BYTES_MAX 1048576
 #define SAGA_DEPTH_MAX      8 /* sagas that run sagas */
 
@@ -49,6 +50,7 @@ enum saga_step_kind {
     SAGA_KIND_TWO_PHASE, /* a parallel group of prepares, then one of commits (S-25) */
     SAGA_KIND_FOR_EACH,  /* of a running saga: a step with `for_each`, around its elements */
     SAGA_KIND_RUN,       /* a child saga (S-24) */
+    SAGA_KIND_AWAIT,     /* waits for an event that matches (S-23) */
 };
 
 /* What a failure before the pivot does (S-10): the nearest step around it that says so decides. To
@@ -141,6 +143,18 @@ struct saga_step_def {
     bool keep_all;
     const struct saga_kept_path *kept;
     size_t kept_count;
+
+    /* SAGA_KIND_AWAIT: `type` is the event's. The match as written, and its two sides: what is
+       asked of the event and what of the saga, set by saga_definition_finish. */
+    const struct expr *match, *match_event, *match_saga;
+};
+
+/* An event that starts a saga (S-29). Its expressions see .event, the whole envelope. */
+struct saga_trigger {
+    struct span event;        /* type */
+    const struct expr *when;  /* NULL: true */
+    const struct expr *input; /* NULL: the event's data */
+    const struct expr *key;   /* NULL: source and event id */
 };
 
 enum saga_key_reuse { SAGA_KEY_RETURN = 0, SAGA_KEY_REJECT, SAGA_KEY_ALLOW };
@@ -179,6 +193,9 @@ struct saga_definition {
     const struct span *runs;           /* names of all sagas that it runs, and those run */
     size_t run_count;
     unsigned depth; /* 1, and as deep as the deepest that it runs */
+
+    const struct saga_trigger *triggers;
+    size_t trigger_count;
 };
 
 /* Index of a step by its name, SAGA_STEP_NONE if there is none. */
@@ -211,9 +228,9 @@ static inline bool saga_kind_acts(enum saga_step_kind kind)
  * (E201 neither undo nor readonly before the pivot, E202 two kinds at once, E203 undo behind the
  * pivot, E204 two pivots, E205 a pivot inside parallel or optional, E130 unknown .input, E131
  * unknown step, E132 a step that is not before this one or stands in a sibling branch, W120 the
- * output of a step that may be skipped used without `//`, E207 recursion or too deep a nesting of
- * sagas ...). Positions are the loader's: a
- * problem names step and key.
+ * output of a step that may be skipped used without `//`, E140 a match that is not an event == a
+ * saga, E207 recursion or too deep a nesting of sagas, E208 an await in a for_each ...). Positions
+ * are the loader's: a problem names step and key.
  */
 struct saga_problem {
     char code[8];
@@ -238,6 +255,9 @@ typedef void saga_problem_fn(void *ctx, const struct saga_problem *problem);
 bool saga_definition_finish(struct saga_definition *def, struct saga_step_def *steps,
                             const bool *attempts_given, struct arena *arena, saga_problem_fn *fn,
                             void *ctx);
+
+/* Whether an event of this type could start one, or be awaited. */
+bool saga_definition_wants(const struct saga_definition *def, struct span event_type);
 
 /* Check names (EDA-E1). */
 bool saga_name_valid(struct span name);       /* kebab-case: [a-z][a-z0-9-]{0,62} */

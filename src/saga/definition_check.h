@@ -31,6 +31,9 @@ void definition_check_steps(struct definition_check *check);
  */
 bool definition_pivot_may_stand(const struct saga_step_def *steps, int16_t step);
 
+/* E140 and E208, and the two sides of each match. */
+void definition_check_awaits(struct definition_check *check);
+
 /* E130 to E132 and W120, and on the way kept paths and input_read. */
 void definition_check_expressions(struct definition_check *check);
 

@@ -221,6 +221,12 @@ static void check_input(const struct place *place, const struct expr_path *path)
                       SPAN_ARG(path->parts[1]));
 }
 
+static bool has_output(const struct saga_step_def *step)
+{
+    return saga_kind_acts(step->kind) || step->kind == SAGA_KIND_TWO_PHASE ||
+           step->kind == SAGA_KIND_AWAIT || step->for_each;
+}
+
 static void unknown_step(const struct place *place, const struct expr_path *path)
 {
     const struct definition_check *check = place->check;
@@ -228,7 +234,7 @@ static void unknown_step(const struct place *place, const struct expr_path *path
     struct suggest suggest;
     suggest_init(&suggest, path->parts[1]);
     for (size_t i = 1; i < check->def->step_count; i++) {
-        if (saga_kind_acts(check->steps[i].kind) && stands_before(place, (int16_t)i))
+        if (has_output(&check->steps[i]) && stands_before(place, (int16_t)i))
             suggest_offer(&suggest, check->steps[i].name);
     }
     hint(&problem, ".steps.", &suggest);
@@ -284,11 +290,6 @@ static void check_null(const struct place *place, const struct expr_path *path, 
     definition_report(place->check, problem, ".steps.%.*s may be null: \"%.*s\" %s",
                       SPAN_ARG(path->parts[1]), SPAN_ARG(def->name),
                       def->optional ? "is optional" : "is skipped when its \"when\" is false");
-}
-
-static bool has_output(const struct saga_step_def *step)
-{
-    return saga_kind_acts(step->kind) || step->kind == SAGA_KIND_TWO_PHASE || step->for_each;
 }
 
 static void check_steps(const struct place *place, const struct expr_path *path)
@@ -393,6 +394,7 @@ static void check_step(struct definition_check *check, int16_t step)
     check_expression(check, def->when, step, "when");
     check_expression(check, def->data, step, "data");
     check_expression(check, def->undo_data, step, "undo_data");
+    check_expression(check, def->match_saga, step, "match");
     if (saga_kind_acts(def->kind) && def->data == NULL)
         check->def->input_read = true;
     def->undo_needs_data = !span_is_none(def->undo_type) && def->undo_data == NULL;

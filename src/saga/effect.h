@@ -23,8 +23,10 @@ enum saga_effect_type {
     SAGA_EFFECT_LOCK_ASK,    /* told; asked for is what the new state waits for (S-28) */
     /* give up the key, or the place in its queue */
     SAGA_EFFECT_LOCK_GIVE_UP,
-    SAGA_EFFECT_RECALL, /* delete the command's row, which must be there, whoever owns it: it
-                           is for a child saga, and has certainly not arrived (S-24) */
+    SAGA_EFFECT_RECALL,     /* delete the command's row, which must be there, whoever owns it: it
+                               is for a child saga, and has certainly not arrived (S-24) */
+    SAGA_EFFECT_AWAIT,      /* events of this type and value are to be told (S-23) */
+    SAGA_EFFECT_AWAIT_OVER, /* not any more */
 };
 const char *saga_effect_type_name(enum saga_effect_type type); /* "send" "turn_back" ... */
 
@@ -58,6 +60,8 @@ struct saga_effect {
     enum saga_attention attention;      /* ATTENTION */
     const struct saga_command *command; /* SEND */
     struct span key;                    /* LOCK_ASK, LOCK_GIVE_UP */
+    struct span await_type;             /* AWAIT: of the event */
+    struct span await_value;            /* AWAIT: what saga_event_value() must say of the event */
 };
 
 struct saga_effects {

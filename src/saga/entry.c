@@ -71,6 +71,8 @@ static void put_start(struct text *text, const struct saga_event *event)
     put_id(text, "parentId", event->start.parent);
     put_id(text, "parentCommandId", event->start.parent_command);
     put_id(text, "rootId", event->start.root);
+    put_true(text, "byEvent", event->start.by_event);
+    put_true(text, "byEventId", event->start.by_event_id);
 }
 
 static void put_reply(struct text *text, const struct saga_event *event)
@@ -155,6 +157,10 @@ static void put_event(struct text *text, const struct saga_event *event)
         put_string(text, "code", event->parent.code);
         put_rows(text, event);
         break;
+    case SAGA_EVENT_SIGNAL:
+        put_string(text, "source", event->signal.source);
+        put_json(text, "event", event->signal.envelope);
+        break;
     }
 }
 
@@ -178,6 +184,8 @@ static void put_effect(struct text *text, const struct saga_definition *def,
         put_word(text, "status", saga_status_name(effect->status));
     if (effect->type == SAGA_EFFECT_ATTENTION)
         put_word(text, "reason", saga_attention_name(effect->attention));
+    put_string(text, "eventType", effect->await_type);
+    put_string(text, "value", effect->await_value);
     if (effect->command) {
         put_string(text, "eventType", effect->command->type);
         put_json(text, "data", effect->command->data);

@@ -142,7 +142,7 @@ static enum saga_event_type type_of(struct span type)
         {"undo.", SAGA_EVENT_REPLY},         {"reply.", SAGA_EVENT_REPLY},
         {"timer", SAGA_EVENT_TIMER},         {"row.handed_over", SAGA_EVENT_HANDED_OVER},
         {"row.adopted", SAGA_EVENT_ADOPTED}, {"operator.", SAGA_EVENT_OPERATOR},
-        {"parent.", SAGA_EVENT_PARENT},
+        {"parent.", SAGA_EVENT_PARENT},      {"signal.", SAGA_EVENT_SIGNAL},
     };
     for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
         size_t len = strlen(TYPES[i].prefix);
@@ -175,6 +175,10 @@ static bool read_start(struct reader *r, struct span name, struct span value,
         event->start.parent_command = id_of(r, value);
     else if (span_is(name, "rootId"))
         event->start.root = id_of(r, value);
+    else if (span_is(name, "byEvent"))
+        event->start.by_event = true;
+    else if (span_is(name, "byEventId"))
+        event->start.by_event_id = true;
     else
         return false;
     return true;
@@ -252,6 +256,15 @@ static void read_type(struct reader *r, struct span value, struct saga_event *ev
         event->parent.order = order_of(type);
 }
 
+static void read_signal(struct reader *r, struct span name, struct span value,
+                        struct saga_event *event)
+{
+    if (span_is(name, "source"))
+        event->signal.source = text_of(r, value);
+    else if (span_is(name, "event"))
+        event->signal.envelope = value;
+}
+
 static void read_member(struct reader *r, struct span name, struct span value,
                         struct saga_event *event)
 {
@@ -275,6 +288,8 @@ static void read_member(struct reader *r, struct span name, struct span value,
         read_operator(r, name, value, event);
     else if (event->type == SAGA_EVENT_PARENT)
         read_parent(r, name, value, event);
+    else if (event->type == SAGA_EVENT_SIGNAL)
+        read_signal(r, name, value, event);
     else if (span_is(name, "causationId"))
         event->row.command_id = id_of(r, value);
 }

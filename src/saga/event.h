@@ -21,6 +21,7 @@ enum saga_event_type {
     SAGA_EVENT_ADOPTED,     /* the row's owner is dead (S-32) */
     SAGA_EVENT_OPERATOR,
     SAGA_EVENT_PARENT, /* the saga that runs this one gives an order (S-24) */
+    SAGA_EVENT_SIGNAL, /* an event that one of its awaits may want (S-23) */
 };
 
 enum saga_order { SAGA_ORDER_CANCEL = 1, SAGA_ORDER_CLOSE, SAGA_ORDER_TURN_BACK };
@@ -80,6 +81,8 @@ struct saga_event {
         struct span flow_id, user_id, traceparent;
         int64_t delay_ms;                       /* stay pending this long */
         struct id parent, parent_command, root; /* of a child's start (S-24) */
+        bool by_event;    /* a trigger's: the key is of a kind of its own (S-29) */
+        bool by_event_id; /* and is the event itself: the same, whatever input was made of it */
         struct saga_start_known known;
     } start;
 
@@ -113,6 +116,10 @@ struct saga_event {
         struct id command_id; /* of the order */
         struct span code;     /* why: "cancel" "timeout" */
     } parent;
+    struct { /* event_id is the event's */
+        struct span source;
+        struct span envelope; /* the event whole, JSON */
+    } signal;
 };
 
 #endif

@@ -43,7 +43,8 @@ static void put_named(struct machine *m, struct text *text, int16_t group)
     for (int16_t child = machine_first(m, group); child != SAGA_STEP_NONE;
          child = machine_next(m, child)) {
         enum saga_step_kind kind = machine_kind(m, child);
-        if (saga_kind_acts(kind) || kind == SAGA_KIND_FOR_EACH || kind == SAGA_KIND_TWO_PHASE) {
+        if (saga_kind_acts(kind) || kind == SAGA_KIND_FOR_EACH || kind == SAGA_KIND_TWO_PHASE ||
+            kind == SAGA_KIND_AWAIT) {
             text_json_key(text, name_of(machine_def(m, child)));
             put_output(m, text, child);
         } else if (kind != SAGA_KIND_WAIT) {
@@ -66,7 +67,7 @@ static void put_output(struct machine *m, struct text *text, int16_t step)
     const struct saga_step_state *state = machine_step(m, step);
     enum saga_step_kind kind = machine_kind(m, step);
     bool ran = state->status != SAGA_STEP_WAITING && state->status != SAGA_STEP_SKIPPED;
-    if (saga_kind_acts(kind)) {
+    if (saga_kind_acts(kind) || kind == SAGA_KIND_AWAIT) {
         text_json_raw(text, output_shows(state) ? state->output : SPAN_NONE);
     } else if (!ran || state->passed_over) {
         text_json_raw(text, SPAN_NONE);

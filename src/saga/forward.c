@@ -269,6 +269,9 @@ static void begin(struct machine *m, int16_t step)
     case SAGA_KIND_FOR_EACH:
         begin_for_each(m, step);
         break;
+    case SAGA_KIND_AWAIT:
+        await_begin(m, step);
+        break;
     }
 }
 
@@ -337,7 +340,7 @@ static bool group_done(struct machine *m, int16_t step)
 static bool is_group(const struct machine *m, int16_t step)
 {
     enum saga_step_kind kind = machine_kind(m, step);
-    return !saga_kind_acts(kind) && kind != SAGA_KIND_WAIT;
+    return !saga_kind_acts(kind) && kind != SAGA_KIND_WAIT && kind != SAGA_KIND_AWAIT;
 }
 
 bool forward_step(struct machine *m, int16_t step)
@@ -393,6 +396,8 @@ void machine_end(struct machine *m, enum saga_status status)
     state->timeout_noted = state->timeout_first = false;
     state->paused = false;
     for (size_t i = 0; i < state->step_count; i++) {
+        state->steps[i].signal.kept = false;
+        state->steps[i].signal.data = SPAN_NONE;
         for (int phase = SAGA_PHASE_DO; phase <= SAGA_PHASE_UNDO; phase++)
             end_operation(m, (int16_t)i, (enum saga_phase)phase);
     }

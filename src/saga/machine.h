@@ -3,7 +3,8 @@
  *
  * One call of saga_step is one machine: the next state, changed in place, and the effects so far.
  *
- *   event -> reply.c timer.c operator.c start.c child.c  what it means for one operation
+ *   event -> reply.c timer.c operator.c start.c child.c await.c
+ *                                                  what it means for one operation
  *         -> operation.c                                 tries, sendings, ends of one operation
  *         -> forward.c backward.c                        what may go on because of it
  * (machine_advance)
@@ -121,6 +122,15 @@ void forward_skip_children(struct machine *m, int16_t step); /* of a group that 
 void machine_end(struct machine *m, enum saga_status status);
 void forward_send_data(struct machine *m, int16_t step, struct span data);
 
+/* ---- await.c ---- */
+
+void await_begin(struct machine *m, int16_t step);
+void await_succeed(struct machine *m, int16_t step, struct span kept_output);
+void await_fail(struct machine *m, int16_t step, struct span code, struct span message);
+void await_cancel(struct machine *m, int16_t step);
+/* Tell which events the saga wants from now on, and which no more. */
+void await_tell(struct machine *m, const struct saga_state *before);
+
 /* ---- backward.c ---- */
 
 void backward_turn(struct machine *m, enum saga_cause cause, int16_t step);
@@ -208,6 +218,7 @@ void operator_not_allowed(struct machine *m, const char *why);
 void event_parent(struct machine *m);
 void operator_cancel(struct machine *m);
 void operator_close(struct machine *m);
+void event_signal(struct machine *m);
 
 /* Which operation a command id belongs to; false: none of this saga. */
 struct found_operation {

@@ -99,6 +99,8 @@ static const char *const EFFECT[] = {
     [SAGA_EFFECT_LOCK_ASK] = "lock_ask",
     [SAGA_EFFECT_LOCK_GIVE_UP] = "lock_give_up",
     [SAGA_EFFECT_RECALL] = "recall",
+    [SAGA_EFFECT_AWAIT] = "await",
+    [SAGA_EFFECT_AWAIT_OVER] = "await_over",
 };
 
 static const char *const VERDICT[] = {

@@ -244,7 +244,7 @@ static bool do_is_decidable(const struct machine *m, int16_t step)
 {
     const struct saga_step_state *state = machine_step(m, step);
     enum saga_step_kind kind = machine_kind(m, step);
-    if (kind == SAGA_KIND_WAIT)
+    if (kind == SAGA_KIND_WAIT || kind == SAGA_KIND_AWAIT)
         return state->status == SAGA_STEP_SENT || waits_for_a_person(m, step);
     if (!saga_kind_acts(kind) || child_lives(m, step))
         return false;
@@ -281,6 +281,10 @@ static void complete(struct machine *m, int16_t step)
         m->changed = true;
         return;
     }
+    if (machine_kind(m, step) == SAGA_KIND_AWAIT) {
+        await_succeed(m, step, machine_kept_output(m, step, m->event->operator_.data));
+        return;
+    }
     operation_succeeded(m, step, SAGA_PHASE_DO, m->event->operator_.data);
 }
 
@@ -300,10 +304,16 @@ static void leave_unanswered(struct machine *m, int16_t step)
 static void fail(struct machine *m, int16_t step)
 {
     struct saga_operation *operation = machine_operation(m, step, SAGA_PHASE_DO);
-    struct span code = m->event->operator_.code;
-    operation_failure(m, operation, span_is_none(code) ? SPAN_LIT("failed_by_operator") : code,
-                      span_is_none(m->event->operator_.message) ? m->event->reason
-                                                                : m->event->operator_.message);
+    struct span code = m->event->operator_.code, message = m->event->operator_.message;
+    if (span_is_none(code))
+        code = SPAN_LIT("failed_by_operator");
+    if (span_is_none(message))
+        message = m->event->reason;
+    if (machine_kind(m, step) == SAGA_KIND_AWAIT) {
+        await_fail(m, step, code, message);
+        return;
+    }
+    operation_failure(m, operation, code, message);
     leave_unanswered(m, step);
     enum saga_outcome last = operation->last;
     operation_try_failed(m, step, SAGA_PHASE_DO, SAGA_OUTCOME_REJECTED, 0);

@@ -217,7 +217,8 @@ static bool known_by_key(struct machine *m)
     if (!known->key_taken)
         return false;
     struct hash hash = saga_input_hash(m->event->start.input);
-    if (memcmp(hash.bytes, known->key_input.bytes, sizeof hash.bytes) == 0)
+    if (m->event->start.by_event_id ||
+        memcmp(hash.bytes, known->key_input.bytes, sizeof hash.bytes) == 0)
         stands_for(m, known->key_saga);
     else
         machine_refuse(m, SAGA_REFUSAL_KEY_REUSED,

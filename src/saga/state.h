@@ -42,7 +42,7 @@ enum saga_status {
 
 enum saga_step_status {
     SAGA_STEP_WAITING = 0,
-    SAGA_STEP_SENT, /* of a group: started, of a `wait`: waiting */
+    SAGA_STEP_SENT, /* of a group: started, of a `wait` or `await`: waiting */
     SAGA_STEP_BACKOFF,
     SAGA_STEP_SUCCEEDED,
     SAGA_STEP_REJECTED,
@@ -99,6 +99,14 @@ struct saga_operation {
     struct span code, message; /* of the newest failure */
 };
 
+/* The event that an await got (S-23): told again, it is known. */
+struct saga_signal {
+    struct id event_id; /* NONE: none yet */
+    bool kept;          /* came before the step began, which has not used it yet */
+    struct span source;
+    struct span data; /* while it is kept */
+};
+
 struct saga_step_state {
     /* Where it stands; see "the tree" below. */
     int16_t def;           /* index of its step in the definition */
@@ -120,6 +128,7 @@ struct saga_step_state {
     struct saga_operation operation[2]; /* by enum saga_phase */
     struct span output; /* JSON, what later expressions read (kept paths); NONE: null */
     int64_t started_ms, ended_ms;
+    struct saga_signal signal; /* of an await */
 };
 
 /* Attention, S-35. The blocking ones are state; the telling ones are computed when read. */
@@ -291,6 +300,12 @@ const char *saga_state_check(const struct saga_definition *def, const struct sag
 int64_t saga_wake_ms(const struct saga_definition *def, const struct saga_state *state);
 /* Whether a TIMER event now would do anything. */
 bool saga_due(const struct saga_definition *def, const struct saga_state *state, int64_t now_ms);
+
+/* Whether the step is an await that waits for its event now. */
+bool saga_await_open(const struct saga_definition *def, const struct saga_state *state,
+                     int16_t step);
+/* The first of them; SAGA_STEP_NONE. */
+int16_t saga_awaiting(const struct saga_definition *def, const struct saga_state *state);
 
 /* The blocking attention of the state, with the step and since when (S-35). */
 struct saga_need {

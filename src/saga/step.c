@@ -130,6 +130,9 @@ static void dispatch(struct machine *m)
     case SAGA_EVENT_PARENT:
         event_parent(m);
         break;
+    case SAGA_EVENT_SIGNAL:
+        event_signal(m);
+        break;
     }
 }
 
@@ -170,6 +173,7 @@ static void finish(struct machine *m, const struct saga_state *before)
         out->verdict = SAGA_NOTHING;
     if (out->verdict == 0) {
         machine_advance(m);
+        await_tell(m, before);
         tell_attention(m, before);
         put_in_order(m);
         out->verdict = SAGA_APPLIED;

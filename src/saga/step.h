@@ -105,6 +105,12 @@ bool saga_start_locks(const struct saga_definition *def, struct span key, struct
                       int64_t at_ms, struct id id, struct arena *arena, struct saga_lock **locks,
                       size_t *count, struct saga_refusal *refusal);
 
+/*
+ * What an await's side of the event, saga_step_def.match_event, says of an event: the text by which
+ * it meets the sagas that wait (SAGA_EFFECT_AWAIT). NONE: nothing can match it. Needs json_use.
+ */
+struct span saga_event_value(const struct expr *side, json_t *envelope, struct arena *arena);
+
 /* What an operator may do now: the same function as above asked for each action, so it can't differ
    from what is accepted. `step` is SAGA_STEP_NONE for actions of the saga. */
 struct saga_allowed {

@@ -70,6 +70,8 @@ static void step_is_due(struct machine *m, int16_t step)
     } else if (machine_is_inner(m, step, phase) &&
                (state->status == SAGA_STEP_SENT || state->status == SAGA_STEP_UNDO_SENT)) {
         child_due(m, step, phase);
+    } else if (machine_kind(m, step) == SAGA_KIND_AWAIT) {
+        await_fail(m, step, SPAN_LIT("timeout"), SPAN_LIT("the event did not come in time"));
     } else if (state->status == SAGA_STEP_SENT || state->status == SAGA_STEP_UNDO_SENT) {
         sent_is_due(m, step, phase);
     } else {

@@ -61,6 +61,7 @@ static const char *happened(const struct saga_event *event)
     case SAGA_EVENT_TIMER:
     case SAGA_EVENT_OPERATOR:
     case SAGA_EVENT_PARENT:
+    case SAGA_EVENT_SIGNAL:
         break;
     }
     return "due";
@@ -90,6 +91,14 @@ static void put_event(struct line *line, const struct saga_definition *def,
     if (event->type == SAGA_EVENT_PARENT) {
         put(line, "parent:");
         put(line, order_name(event->parent.order));
+        return;
+    }
+    if (event->type == SAGA_EVENT_SIGNAL) {
+        put(line, after->type);
+        if (after->step != SAGA_STEP_NONE) {
+            put(line, " ");
+            put_span(line, name_of(&after->next, after->step));
+        }
         return;
     }
     if (after->step == SAGA_STEP_NONE) {
@@ -146,6 +155,8 @@ static void put_effect(struct line *line, const struct saga_state *next,
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_DEAD_LETTER:
     case SAGA_EFFECT_RECALL:
+    case SAGA_EFFECT_AWAIT:
+    case SAGA_EFFECT_AWAIT_OVER:
         put(line, saga_effect_type_name(effect->type));
         put(line, " ");
         put_span(line, name);

@@ -135,6 +135,8 @@ static void follow(struct sim_history *h, const struct saga_event *event,
     case SAGA_EFFECT_LOCK_GIVE_UP:
         sim_violate(h, "S-28: a lock is asked for by a definition that has none");
         break;
+    case SAGA_EFFECT_AWAIT:
+    case SAGA_EFFECT_AWAIT_OVER:
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_TURN_BACK:
         break;

@@ -55,6 +55,8 @@ enum sim_kind sim_kind(const struct saga_event *event)
         return SIM_ON_HANDED_OVER;
     case SAGA_EVENT_ADOPTED:
         return SIM_ON_ADOPTED;
+    case SAGA_EVENT_SIGNAL:
+        return SIM_ON_SIGNAL;
     case SAGA_EVENT_REPLY:
         return (enum sim_kind)(SIM_ON_OK + (int)event->reply.outcome - SAGA_OUTCOME_OK);
     case SAGA_EVENT_PARENT: /* histories are of sagas that nobody runs, and that run none */
@@ -67,7 +69,7 @@ enum sim_kind sim_kind(const struct saga_event *event)
 
 const char *sim_kind_name(enum sim_kind kind)
 {
-    static const char *const EVENTS[] = {"start", "timer", "handed_over", "adopted"};
+    static const char *const EVENTS[] = {"start", "timer", "handed_over", "adopted", "signal"};
     if (kind == SIM_ON_OTHER)
         return "(another step)";
     if (kind < SIM_ON_OK)

@@ -29,6 +29,10 @@
  *  - Of a step whose undo was sent: what is known of its `do`. It is undone either way; that it
  *    took effect is assumed.
  *
+ * The event that an await waits for comes once, at any time from the start on, or never: made of
+ * its match, with the saga's value where the event's side reads. Others that match too are left
+ * out.
+ *
  * Participants keep S-13. Operators do nothing but cancel; where a person is waited for, the search
  * goes on only with what can happen without one. Expressions are evaluated by the core, on the
  * inputs and outputs given here: what `when` does with other inputs is seen only if they are given.

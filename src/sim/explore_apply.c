@@ -216,6 +216,9 @@ static void prepare(struct explore *x, const struct move *move, struct world *wo
     case MOVE_LOCK:
         give_lock(x, world, event);
         break;
+    case MOVE_EVENT:
+        explore_event(x, world, move->step, event);
+        break;
     case MOVE_CANCEL:
         event->type = SAGA_EVENT_OPERATOR;
         event->operator_.action = SAGA_ACTION_CANCEL;

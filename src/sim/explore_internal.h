@@ -4,6 +4,7 @@
  *   explore.c        the search: states by their bytes, breadth first
  *   explore_moves.c  what may happen next in a state
  *   explore_apply.c  one move: from an abstract state to a concrete event and back
+ *   explore_events.c the event of an await
  *   explore_world.c  states there and back, and what is left out of them
  *   explore_check.c  what must hold; what is worth telling
  *   explore_data.c   inputs and outputs
@@ -51,7 +52,8 @@ enum move_kind {
     MOVE_HANDED_OVER,
     MOVE_ADOPTED,
     MOVE_CANCEL,
-    MOVE_LOCK, /* it is given the lock that it waits for */
+    MOVE_LOCK,  /* it is given the lock that it waits for */
+    MOVE_EVENT, /* that an await waits for, or will */
 };
 
 enum move_row { MOVE_ROW_GONE = 0, MOVE_ROW_OWNED, MOVE_ROW_FREE };
@@ -128,6 +130,12 @@ void moves_of(struct explore *x, const struct world *world, struct moves *out);
 /* `to` may not be `from`. The event and the transition are in the scratch arena. */
 void move_apply(struct explore *x, const struct world *from, const struct move *move,
                 struct world *to, struct saga_event *event, struct saga_transition *transition);
+
+/* ---- explore_events.c ---- */
+
+/* The event that an await wants; the core may still say that it does not match. */
+void explore_event(struct explore *x, const struct world *world, int16_t step,
+                   struct saga_event *event);
 
 /* ---- explore_check.c ---- */
 

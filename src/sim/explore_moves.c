@@ -134,6 +134,15 @@ static void put_do(struct explore *x, const struct world *world, struct moves *m
     }
 }
 
+static void put_event(const struct world *world, struct moves *moves, int16_t step)
+{
+    const struct saga_step_state *state = &world->saga.steps[step];
+    bool wanted = state->status == SAGA_STEP_WAITING || state->status == SAGA_STEP_SENT;
+    if (wanted && id_is_none(state->signal.event_id) && !saga_status_terminal(world->saga.status) &&
+        world->saga.status != SAGA_STATUS_COMPENSATING)
+        put(moves, (struct move){.kind = MOVE_EVENT, .step = step});
+}
+
 /* ---- the whole saga ---- */
 
 static unsigned count_open(const struct explore *x, const struct world *world, bool rows_only)
@@ -206,7 +215,9 @@ void moves_of(struct explore *x, const struct world *world, struct moves *out)
         bool timed = saga->steps[i].operation[SAGA_PHASE_DO].due_ms != 0;
         if (kind == SAGA_KIND_DO)
             put_do(x, world, out, i);
-        else if (timed)
+        else if (kind == SAGA_KIND_AWAIT)
+            put_event(world, out, i);
+        if (kind != SAGA_KIND_DO && timed)
             put(out, (struct move){.kind = MOVE_DUE, .step = i});
     }
 }

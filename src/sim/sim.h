@@ -56,6 +56,7 @@ enum sim_kind {
     SIM_ON_TIMER,
     SIM_ON_HANDED_OVER,
     SIM_ON_ADOPTED,
+    SIM_ON_SIGNAL,
     SIM_ON_OK, /* the order of enum saga_outcome */
     SIM_ON_REJECTED,
     SIM_ON_TRANSIENT,

@@ -198,6 +198,7 @@ static enum err memory_expire(struct store_session *session, int64_t now_ms,
         table_remove(&store->requests, i);
         ++*removed;
     }
+    *removed += memory_expire_signals(store, now_ms - STORE_SIGNAL_KEPT_MS);
     *removed += expire_daemons(store, now_ms - STORE_DAEMON_KEPT_MS);
     pthread_mutex_unlock(&store->mutex);
     return ERR_OK;
@@ -304,6 +305,12 @@ static const struct store_ops OPS = {
     .dead_letter_add = memory_dead_letter_add,
     .definition_add = memory_definition_add,
     .definitions = memory_definitions,
+    .definitions_stamp = memory_definitions_stamp,
+    .signals_add = memory_signals_add,
+    .awaiting_sagas = memory_awaiting_sagas,
+    .kept_signals = memory_kept_signals,
+    .looked = memory_looked,
+    .unlooked = memory_unlooked,
 };
 
 struct store *store_memory_new(struct clock *clock)
@@ -318,6 +325,8 @@ struct store *store_memory_new(struct clock *clock)
     table_init(&store->rows, sizeof(struct store_row));
     table_init(&store->keys, sizeof(struct store_key));
     table_init(&store->requests, sizeof(struct store_request));
+    table_init(&store->awaits, sizeof(struct memory_await));
+    table_init(&store->signals, sizeof(struct memory_signal));
     table_init(&store->letters, sizeof(struct store_dead_letter));
     table_init(&store->audits, sizeof(struct store_audit));
     table_init(&store->definitions, sizeof(struct store_definition));
@@ -344,6 +353,10 @@ static void drop_all(struct memory_store *store)
         span_drop(((struct store_request *)table_at(&store->requests, i))->key);
         span_drop(((struct store_request *)table_at(&store->requests, i))->answer);
     }
+    for (size_t i = 0; i < store->awaits.count; i++)
+        await_drop(table_at(&store->awaits, i));
+    for (size_t i = 0; i < store->signals.count; i++)
+        signal_drop(table_at(&store->signals, i));
     for (size_t i = 0; i < store->letters.count; i++) {
         struct store_dead_letter *letter = table_at(&store->letters, i);
         struct span spans[] = {letter->direction, letter->reason, letter->event_type,
@@ -361,10 +374,10 @@ static void drop_all(struct memory_store *store)
 void store_memory_free(struct store *base)
 {
     struct memory_store *store = (struct memory_store *)base;
-    struct table *tables[] = {&store->sagas,  &store->entries,     &store->rows,
-                              &store->keys,   &store->requests,    &store->letters,
-                              &store->audits, &store->definitions, &store->daemons,
-                              &store->locks,  &store->lock_queue};
+    struct table *tables[] = {
+        &store->sagas,      &store->entries, &store->rows,        &store->keys,    &store->requests,
+        &store->letters,    &store->audits,  &store->definitions, &store->daemons, &store->locks,
+        &store->lock_queue, &store->awaits,  &store->signals};
     drop_all(store);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         table_release(tables[i]);
@@ -416,6 +429,9 @@ void store_memory_view(struct store *base, struct arena *arena, struct store_mem
         .row_count = store->rows.count,
         .dead_letters = letters,
         .dead_letter_count = store->letters.count,
+        .await_count = store->awaits.count,
+        .signal_count = store->signals.count,
+        .unlooked_count = memory_count_unlooked(store),
     };
     memory_view_locks(&store->locks, arena, &out->locks, &out->lock_count);
     memory_view_locks(&store->lock_queue, arena, &out->lock_queue, &out->lock_queue_count);

@@ -34,6 +34,7 @@ struct store_memory_view {
     size_t dead_letter_count;
     const struct store_lock_seen *locks, *lock_queue; /* who holds, who waits */
     size_t lock_count, lock_queue_count;
+    size_t await_count, signal_count, unlooked_count; /* unlooked: of both */
 };
 void store_memory_view(struct store *store, struct arena *arena, struct store_memory_view *out);
 

@@ -172,7 +172,7 @@ static bool is_one_of(struct span word, const char *const words[3])
 
 static bool waits_for_something(const struct store_saga *saga, int64_t wake_ms)
 {
-    return wake_ms != 0 || saga->paused || saga->waits_for_child ||
+    return wake_ms != 0 || saga->paused || saga->waits_for_child || saga->awaiting ||
            !span_is_none(saga->attention) || saga->lock_since_ms != 0;
 }
 
@@ -329,7 +329,7 @@ static void write_keys(struct memory_store *store, const struct store_batch *bat
     for (size_t i = 0; i < batch->key_count; i++) {
         struct store_key key = batch->keys[i];
         size_t at = table_find(&store->keys, &key, compare_keys, &found);
-        if (key.kind != STORE_KEY_IDEMPOTENCY)
+        if (key.kind == STORE_KEY_BUSINESS)
             key.input_hash = (struct hash){{0}};
         key.definition = span_keep(key.definition);
         key.key = span_keep(key.key);
@@ -399,7 +399,8 @@ static enum err write_all(struct store_session *session, const struct store_batc
     struct memory_store *store = memory_of(session);
     bool fenced = !MUTANT(57, "the journal's number is no fence");
     if ((fenced && (!sagas_fit(store, batch) || !entries_fit(store, batch))) ||
-        !rows_fit(store, batch) || !keys_fit(store, batch) || !memory_locks_fit(store, batch))
+        !rows_fit(store, batch) || !keys_fit(store, batch) || !memory_awaits_fit(store, batch) ||
+        !memory_locks_fit(store, batch))
         return ERR_CONFLICT;
     if (!is_sound(store, batch))
         return ERR_BROKEN;
@@ -407,6 +408,7 @@ static enum err write_all(struct store_session *session, const struct store_batc
     write_entries(store, batch);
     write_rows(store, batch);
     write_keys(store, batch);
+    memory_write_awaits(store, batch);
     write_letters(store, batch);
     write_wakes(store, batch);
     memory_write_locks(session, batch);
@@ -433,6 +435,9 @@ static void count(struct store_session *session, const struct store_batch *batch
         batch->adoption_count,
         batch->key_count,
         batch->freed_key_count,
+        batch->await_over_count,
+        batch->await_count,
+        batch->signal_taken_count,
         batch->request_count,
         batch->audit_count,
         batch->dead_letter_count,

@@ -26,6 +26,16 @@ struct memory_lock { /* held by, or awaited by */
     int64_t since_ms;
 };
 
+struct memory_await {
+    struct store_await await;
+    bool looked;
+};
+
+struct memory_signal {
+    struct store_signal signal;
+    bool looked, taken;
+};
+
 struct memory_store {
     struct store base; /* first */
     struct clock *clock;
@@ -35,6 +45,8 @@ struct memory_store {
     struct table rows;     /* struct store_row, by saga and event */
     struct table keys;     /* struct store_key, by definition, kind, key */
     struct table requests; /* struct store_request, by key */
+    struct table awaits;   /* struct memory_await, by saga and step */
+    struct table signals;  /* struct memory_signal, by source, event and value */
     struct table letters, audits, definitions, daemons;
     struct table locks;      /* struct memory_lock, by key */
     struct table lock_queue; /* likewise, by key and saga */
@@ -108,5 +120,30 @@ enum err memory_take_free(struct store_session *session, struct id daemon, const
 enum err memory_let_go(struct store_session *session, struct id daemon,
                        const struct store_row_key *keys, size_t count);
 bool memory_alive(const struct memory_store *store, struct id daemon, int64_t timeout_ms);
+
+/* ---- memory_signals.c ---- */
+
+int compare_awaits(const void *a, const void *b);
+int compare_signals(const void *a, const void *b);
+void await_drop(struct memory_await *kept);
+void signal_drop(struct memory_signal *kept);
+bool memory_awaits_fit(struct memory_store *store, const struct store_batch *batch);
+void memory_write_awaits(struct memory_store *store, const struct store_batch *batch);
+size_t memory_count_unlooked(const struct memory_store *store);
+uint64_t memory_expire_signals(struct memory_store *store, int64_t before_ms);
+enum err memory_definitions_stamp(struct store_session *session, uint64_t *stamp);
+enum err memory_signals_add(struct store_session *session, const struct store_signal *signals,
+                            size_t count, bool *fresh);
+enum err memory_awaiting_sagas(struct store_session *session, const struct store_signal *signals,
+                               size_t count, struct arena *arena, struct store_meeting **out,
+                               size_t *out_count);
+enum err memory_kept_signals(struct store_session *session, const struct store_await *awaits,
+                             size_t count, int64_t since_ms, struct arena *arena,
+                             struct store_meeting **out, size_t *out_count);
+enum err memory_looked(struct store_session *session, const struct store_await *awaits,
+                       size_t await_count, const struct store_signal_key *signals,
+                       size_t signal_count);
+enum err memory_unlooked(struct store_session *session, int64_t before_ms, size_t max,
+                         struct arena *arena, struct store_unlooked *out);
 
 #endif

@@ -153,6 +153,20 @@ enum err pg_definition_add(struct store_session *session, const struct store_def
 enum err pg_definitions(struct store_session *session, struct span name, struct arena *arena,
                         struct store_definition **out, size_t *out_count);
 
+enum err pg_definitions_stamp(struct store_session *session, uint64_t *stamp);
+enum err pg_signals_add(struct store_session *session, const struct store_signal *signals,
+                        size_t count, bool *fresh);
+enum err pg_awaiting_sagas(struct store_session *session, const struct store_signal *signals,
+                           size_t count, struct arena *arena, struct store_meeting **out,
+                           size_t *out_count);
+enum err pg_kept_signals(struct store_session *session, const struct store_await *awaits,
+                         size_t count, int64_t since_ms, struct arena *arena,
+                         struct store_meeting **out, size_t *out_count);
+enum err pg_looked(struct store_session *session, const struct store_await *awaits,
+                   size_t await_count, const struct store_signal_key *signals, size_t signal_count);
+enum err pg_unlooked(struct store_session *session, int64_t before_ms, size_t max,
+                     struct arena *arena, struct store_unlooked *out);
+
 /* Ids of PG_STATEMENTS. */
 enum pg_statement_id {
     PG_SAGAS_INSERT = 0,
@@ -194,6 +208,16 @@ enum pg_statement_id {
     PG_LOCKS_MUST_BE_FREE,
     PG_LOCKS_CLEAR,
     PG_LOAD_LOCKS,
+    PG_AWAITS_OVER,
+    PG_AWAITS_INSERT,
+    PG_SIGNALS_TAKEN,
+    PG_SIGNALS_ADD,
+    PG_AWAITING_SAGAS,
+    PG_KEPT_SIGNALS,
+    PG_LOOKED,
+    PG_UNLOOKED_AWAITS,
+    PG_UNLOOKED_SIGNALS,
+    PG_DEFINITIONS_STAMP,
 };
 
 #endif

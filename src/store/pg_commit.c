@@ -79,6 +79,7 @@ static void insert_sagas(struct sending *s, const struct store_saga *items, size
     COLUMN(PG_BOOLS, waits_for_child);
     COLUMN(PG_IDS, parent);
     COLUMN(PG_IDS, root);
+    COLUMN(PG_BOOLS, awaiting);
     send(s, PG_SAGAS_INSERT);
 }
 
@@ -112,6 +113,7 @@ static void update_sagas(struct sending *s, const struct store_saga *items, size
     COLUMN(PG_INT4S, total);
     COLUMN(PG_BYTES, state);
     COLUMN(PG_BOOLS, waits_for_child);
+    COLUMN(PG_BOOLS, awaiting);
     send(s, PG_SAGAS_UPDATE);
 }
 
@@ -193,7 +195,7 @@ static void send_rows(struct sending *s)
     send(s, PG_ROWS_INSERT);
 }
 
-/* ---- keys, requests, letters, audit, wakes ---- */
+/* ---- keys ---- */
 
 static void send_keys(struct sending *s)
 {
@@ -220,6 +222,43 @@ static void send_freed_keys(struct sending *s)
     COLUMN(PG_IDS, saga_id);
     send(s, PG_KEYS_FREE);
 }
+
+/* ---- awaited events ---- */
+
+static void send_awaits_over(struct sending *s)
+{
+    const struct store_await *items = s->batch->awaits_over;
+    size_t count = s->batch->await_over_count;
+    struct pg_params *p = begin(s);
+    COLUMN(PG_IDS, saga_id);
+    COLUMN(PG_TEXTS, step);
+    send(s, PG_AWAITS_OVER);
+}
+
+static void send_awaits(struct sending *s)
+{
+    const struct store_await *items = s->batch->awaits;
+    size_t count = s->batch->await_count;
+    struct pg_params *p = begin(s);
+    COLUMN(PG_IDS, saga_id);
+    COLUMN(PG_TEXTS, step);
+    COLUMN(PG_TEXTS, event_type);
+    COLUMN(PG_TEXTS, value);
+    COLUMN(PG_TIMES, at_ms);
+    send(s, PG_AWAITS_INSERT);
+}
+
+static void send_signals_taken(struct sending *s)
+{
+    const struct store_signal_key *items = s->batch->signals_taken;
+    size_t count = s->batch->signal_taken_count;
+    struct pg_params *p = begin(s);
+    COLUMN(PG_TEXTS, source);
+    COLUMN(PG_IDS, event_id);
+    send(s, PG_SIGNALS_TAKEN);
+}
+
+/* ---- requests, letters, audit, wakes ---- */
 
 static void send_requests(struct sending *s)
 {
@@ -336,7 +375,9 @@ static void send_locks(struct sending *s)
     send(s, PG_LOCKS_CLEAR);
 }
 
-/* The keys of locks come first: whoever waits for one holds no saga's row that is waited for. */
+/* The keys of locks come first: whoever waits for one holds no saga's row that is waited for. The
+   events that sagas used come last, behind the sagas that are given a lock: whoever has one of them
+   waits for nothing but another of them, and those are taken in one order. */
 static void send_batch(struct sending *s)
 {
     const struct store_batch *batch = s->batch;
@@ -363,6 +404,10 @@ static void send_batch(struct sending *s)
         send_keys(s);
     if (batch->freed_key_count)
         send_freed_keys(s);
+    if (batch->await_over_count)
+        send_awaits_over(s);
+    if (batch->await_count)
+        send_awaits(s);
     if (batch->request_count)
         send_requests(s);
     if (batch->dead_letter_count) {
@@ -375,6 +420,8 @@ static void send_batch(struct sending *s)
         send_wakes(s);
     if (locks)
         send_locks(s);
+    if (batch->signal_taken_count)
+        send_signals_taken(s);
 }
 
 /* ---- the answers ---- */

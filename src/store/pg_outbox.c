@@ -162,6 +162,7 @@ enum err pg_expire(struct store_session *base, int64_t now_ms, int64_t idempoten
     PGresult *result;
     pg_time(&params, now_ms - idempotency_retention_ms);
     pg_time(&params, now_ms - STORE_DAEMON_KEPT_MS);
+    pg_time(&params, now_ms - STORE_SIGNAL_KEPT_MS);
     enum err err = pg_run(&session->connection, &PG_STATEMENTS[PG_EXPIRE], &params, &result);
     *removed = err ? 0 : (uint64_t)pg_get_int(result, 0, 0);
     PQclear(result);

@@ -1,6 +1,7 @@
 /*
  * store/pg_statements.c - the engine's SQL. Every statement takes arrays: one statement for a batch
- * of any size. One that must meet every row it is for ends in sagad_all().
+ * of any size. One that must meet every row it is for ends in sagad_all(). Rows that several
+ * workers write are locked in one order; a mark that may come later skips what is locked.
  *
  * SAGAD_PLANT_FENCE builds the bug that the fence is for, so that the chaos run can be seen to
  * catch it.
@@ -22,14 +23,14 @@ const struct pg_statement PG_STATEMENTS[] = {
          "error_code, labels, committed, paused, wake_at, started_at, updated_at, ended_at, "
          "attention, attention_step, attention_since, failing_since, failing_step, failing_undo, "
          "unanswered_since, unanswered_step, no_consumer, overdue_since, lock_since, done, total, "
-         "state, waits_for_child, parent, root) "
+         "state, waits_for_child, parent, root, awaiting) "
          "SELECT * FROM unnest($1::uuid[], $2::int8[], $3::text[], $4::int4[], $5::text[], "
          "$6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bool[], $12::bool[], "
          "$13::timestamptz[], $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], "
          "$17::text[], $18::text[], $19::timestamptz[], $20::timestamptz[], $21::text[], "
          "$22::bool[], $23::timestamptz[], $24::text[], $25::bool[], $26::timestamptz[], "
          "$27::timestamptz[], $28::int4[], $29::int4[], $30::bytea[], $31::bool[], $32::uuid[], "
-         "$33::uuid[])"},
+         "$33::uuid[], $34::bool[])"},
     [PG_SAGAS_UPDATE] =
         {"sagas_update",
          "WITH i AS MATERIALIZED (SELECT * FROM unnest($1::uuid[], $2::int8[], $3::int8[], "
@@ -37,11 +38,11 @@ const struct pg_statement PG_STATEMENTS[] = {
          "$10::timestamptz[], $11::timestamptz[], $12::timestamptz[], $13::text[], $14::text[], "
          "$15::timestamptz[], $16::timestamptz[], $17::text[], $18::bool[], $19::timestamptz[], "
          "$20::text[], $21::bool[], $22::timestamptz[], $23::timestamptz[], $24::int4[], "
-         "$25::int4[], $26::bytea[], $27::bool[]) "
+         "$25::int4[], $26::bytea[], $27::bool[], $28::bool[]) "
          "AS i (id, number, number_before, status, step, error_code, committed, paused, "
          "wake_write, wake_at, updated_at, ended_at, attention, attention_step, attention_since, "
          "failing_since, failing_step, failing_undo, unanswered_since, unanswered_step, "
-         "no_consumer, overdue_since, lock_since, done, total, state, waits_for_child)), "
+         "no_consumer, overdue_since, lock_since, done, total, state, waits_for_child, awaiting)), "
          "u AS (UPDATE sagas s SET number = i.number, status = i.status, step = i.step, "
          "error_code = i.error_code, committed = i.committed, paused = i.paused, "
          "wake_at = CASE WHEN i.wake_write THEN i.wake_at ELSE LEAST(s.wake_at, i.wake_at) END, "
@@ -51,7 +52,7 @@ const struct pg_statement PG_STATEMENTS[] = {
          "failing_undo = i.failing_undo, unanswered_since = i.unanswered_since, "
          "unanswered_step = i.unanswered_step, no_consumer = i.no_consumer, "
          "overdue_since = i.overdue_since, lock_since = i.lock_since, done = i.done, total = "
-         "i.total, state = i.state, waits_for_child = i.waits_for_child "
+         "i.total, state = i.state, waits_for_child = i.waits_for_child, awaiting = i.awaiting "
          "FROM i WHERE s.id = i.id " NUMBER_FENCE " RETURNING 1) "
          "SELECT sagad_all((SELECT count(*) FROM u), cardinality($1))"},
     [PG_JOURNAL_INSERT] =
@@ -90,7 +91,7 @@ const struct pg_statement PG_STATEMENTS[] = {
     [PG_KEYS_INSERT] =
         {"keys_insert",
          "INSERT INTO starts (definition, kind, key, saga_id, input_hash, at) "
-         "SELECT definition, kind, key, saga_id, CASE kind WHEN 0 THEN input_hash END, at "
+         "SELECT definition, kind, key, saga_id, CASE WHEN kind <> 1 THEN input_hash END, at "
          "FROM unnest($1::text[], $2::int4[], $3::text[], $4::uuid[], $5::bytea[], "
          "$6::timestamptz[]) AS i (definition, kind, key, saga_id, input_hash, at)"},
     [PG_KEYS_FREE] =
@@ -98,6 +99,21 @@ const struct pg_statement PG_STATEMENTS[] = {
          "DELETE FROM starts s USING unnest($1::text[], $2::int4[], $3::text[], $4::uuid[]) "
          "AS i (definition, kind, key, saga_id) WHERE s.definition = i.definition "
          "AND s.kind = i.kind AND s.key = i.key AND s.saga_id = i.saga_id"},
+    [PG_AWAITS_OVER] =
+        {"awaits_over",
+         "DELETE FROM awaits a USING unnest($1::uuid[], $2::text[]) AS i (saga_id, step) "
+         "WHERE a.saga_id = i.saga_id AND a.step = i.step"},
+    [PG_AWAITS_INSERT] =
+        {"awaits_insert",
+         "INSERT INTO awaits (saga_id, step, event_type, value, at) SELECT * FROM "
+         "unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])"},
+    [PG_SIGNALS_TAKEN] =
+        {"signals_taken",
+         "WITH l AS (SELECT s.source, s.event_id, s.value FROM signals s "
+         "JOIN unnest($1::text[], $2::uuid[]) AS i (source, event_id) USING (source, event_id) "
+         "WHERE NOT s.taken ORDER BY s.source, s.event_id, s.value FOR UPDATE OF s) "
+         "UPDATE signals s SET taken = true FROM l WHERE s.source = l.source "
+         "AND s.event_id = l.event_id AND s.value = l.value"},
     [PG_REQUESTS_INSERT] =
         {"requests_insert",
          "INSERT INTO requests (key, fingerprint, saga_id, status, answer, at) SELECT * FROM "
@@ -165,8 +181,52 @@ const struct pg_statement PG_STATEMENTS[] = {
         {"expire",
          "WITH r AS (DELETE FROM requests WHERE at < $1::timestamptz RETURNING 1), "
          "d AS (DELETE FROM daemons d WHERE heartbeat_at < $2::timestamptz AND NOT EXISTS "
-         "(SELECT FROM outbox o WHERE o.owner = d.id) RETURNING 1) "
-         "SELECT (SELECT count(*) FROM r) + (SELECT count(*) FROM d)"},
+         "(SELECT FROM outbox o WHERE o.owner = d.id) RETURNING 1), "
+         "e AS (SELECT source, event_id, value FROM signals WHERE at < $3::timestamptz "
+         "FOR UPDATE SKIP LOCKED), "
+         "s AS (DELETE FROM signals s USING e WHERE s.source = e.source "
+         "AND s.event_id = e.event_id AND s.value = e.value RETURNING 1) "
+         "SELECT (SELECT count(*) FROM r) + (SELECT count(*) FROM d) + (SELECT count(*) FROM s)"},
+    [PG_SIGNALS_ADD] =
+        {"signals_add",
+         "WITH i AS (SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], "
+         "$5::text[], $6::timestamptz[]) WITH ORDINALITY "
+         "AS i (source, event_id, event_type, value, body, at, n)), "
+         "f AS (INSERT INTO signals (source, event_id, event_type, value, body, at) "
+         "SELECT source, event_id, event_type, value, body, at FROM i "
+         "ORDER BY source, event_id, value "
+         "ON CONFLICT DO NOTHING RETURNING source, event_id, value) "
+         "SELECT min(i.n) FROM i JOIN f USING (source, event_id, value) "
+         "GROUP BY source, event_id, value"},
+    [PG_AWAITING_SAGAS] =
+        {"awaiting_sagas",
+         "SELECT DISTINCT i.n, a.saga_id FROM unnest($1::text[], $2::text[]) WITH ORDINALITY "
+         "AS i (event_type, value, n) JOIN awaits a USING (event_type, value) LIMIT $3::int8"},
+    [PG_KEPT_SIGNALS] =
+        {"kept_signals",
+         "SELECT i.n, s.source, s.event_id, s.event_type, s.value, s.body, s.at "
+         "FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS i (event_type, value, n) "
+         "JOIN signals s USING (event_type, value) WHERE NOT s.taken AND s.at >= $3::timestamptz "
+         "ORDER BY s.at, s.event_id LIMIT $4::int8"},
+    [PG_LOOKED] =
+        {"looked",
+         "WITH la AS (SELECT a.saga_id, a.step FROM awaits a JOIN unnest($1::uuid[], $2::text[]) "
+         "AS i (saga_id, step) USING (saga_id, step) WHERE NOT a.looked "
+         "FOR UPDATE OF a SKIP LOCKED), "
+         "ua AS (UPDATE awaits a SET looked = true FROM la WHERE a.saga_id = la.saga_id "
+         "AND a.step = la.step), "
+         "ls AS (SELECT s.source, s.event_id, s.value FROM signals s "
+         "JOIN unnest($3::text[], $4::uuid[]) AS i (source, event_id) USING (source, event_id) "
+         "WHERE NOT s.looked FOR UPDATE OF s SKIP LOCKED) "
+         "UPDATE signals s SET looked = true FROM ls WHERE s.source = ls.source "
+         "AND s.event_id = ls.event_id AND s.value = ls.value"},
+    [PG_UNLOOKED_AWAITS] = {"unlooked_awaits",
+                            "SELECT saga_id, step, event_type, value, at FROM awaits "
+                            "WHERE NOT looked AND at < $1::timestamptz ORDER BY at LIMIT $2::int8"},
+    [PG_UNLOOKED_SIGNALS] =
+        {"unlooked_signals",
+         "SELECT source, event_id, event_type, value, body, at FROM signals "
+         "WHERE NOT looked AND at < $1::timestamptz ORDER BY at LIMIT $2::int8"},
     [PG_MAKE_PARTITIONS] = {"make_partitions", "SELECT sagad_make_partitions($1::timestamptz)"},
     [PG_DEFINITION_ADD] =
         {"definition_add",
@@ -231,5 +291,9 @@ const struct pg_statement PG_STATEMENTS[] = {
                        "SELECT key, saga_id FROM locks WHERE saga_id = ANY "
                        "($1::uuid[]) OR (saga_id IS NOT NULL AND key = ANY ($2::text[])) "
                        "ORDER BY key"},
+    [PG_DEFINITIONS_STAMP] =
+        {"definitions_stamp",
+         "SELECT coalesce(bit_xor(hashtextextended(name || '/' || version || active, 0)), 0) "
+         "FROM definitions"},
     {NULL, NULL},
 };

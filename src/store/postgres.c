@@ -56,6 +56,12 @@ static const struct store_ops OPS = {
     .dead_letter_add = pg_dead_letter_add,
     .definition_add = pg_definition_add,
     .definitions = pg_definitions,
+    .definitions_stamp = pg_definitions_stamp,
+    .signals_add = pg_signals_add,
+    .awaiting_sagas = pg_awaiting_sagas,
+    .kept_signals = pg_kept_signals,
+    .looked = pg_looked,
+    .unlooked = pg_unlooked,
 };
 
 enum err store_postgres_new(const struct store_postgres_options *options, struct store **out)

@@ -169,3 +169,41 @@ enum err store_definitions(struct store_session *session, struct span name, stru
 {
     return OPS(session)->definitions(session, name, arena, out, out_count);
 }
+
+enum err store_definitions_stamp(struct store_session *session, uint64_t *stamp)
+{
+    return OPS(session)->definitions_stamp(session, stamp);
+}
+
+enum err store_signals_add(struct store_session *session, const struct store_signal *signals,
+                           size_t count, bool *fresh)
+{
+    return OPS(session)->signals_add(session, signals, count, fresh);
+}
+
+enum err store_awaiting_sagas(struct store_session *session, const struct store_signal *signals,
+                              size_t count, struct arena *arena, struct store_meeting **out,
+                              size_t *out_count)
+{
+    return OPS(session)->awaiting_sagas(session, signals, count, arena, out, out_count);
+}
+
+enum err store_kept_signals(struct store_session *session, const struct store_await *awaits,
+                            size_t count, int64_t since_ms, struct arena *arena,
+                            struct store_meeting **out, size_t *out_count)
+{
+    return OPS(session)->kept_signals(session, awaits, count, since_ms, arena, out, out_count);
+}
+
+enum err store_looked(struct store_session *session, const struct store_await *awaits,
+                      size_t await_count, const struct store_signal_key *signals,
+                      size_t signal_count)
+{
+    return OPS(session)->looked(session, awaits, await_count, signals, signal_count);
+}
+
+enum err store_unlooked(struct store_session *session, int64_t before_ms, size_t max,
+                        struct arena *arena, struct store_unlooked *out)
+{
+    return OPS(session)->unlooked(session, before_ms, max, arena, out);
+}

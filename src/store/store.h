@@ -26,6 +26,8 @@
 #define STORE_BATCH_EVENTS_MAX 1000
 #define STORE_DUE_MAX          1000 /* sagas one poll returns */
 #define STORE_ORPHANS_MAX      1000
+#define STORE_MEETINGS_MAX     10000    /* of events and sagas that one look returns */
+#define STORE_SIGNAL_KEPT_MS   86400000 /* an event that came before what awaits it (S-23) */
 #define STORE_PROBLEM_BYTES    240
 #define STORE_DAEMON_KEPT_MS   86400000 /* after its last heartbeat, if it has no rows */
 
@@ -56,6 +58,7 @@ struct store_saga {
     struct span failing_step, unanswered_step;
     bool failing_undo, no_consumer;
     uint32_t done, total;
+    bool awaiting; /* a step waits for an event */
     struct span state;
 };
 
@@ -96,13 +99,13 @@ struct store_adoption { /* a dead daemon's row becomes ours; demands that it sti
     uint32_t retry_count;
 };
 
-enum store_key_kind { STORE_KEY_IDEMPOTENCY = 0, STORE_KEY_BUSINESS };
+enum store_key_kind { STORE_KEY_IDEMPOTENCY = 0, STORE_KEY_BUSINESS, STORE_KEY_EVENT };
 struct store_key { /* a row of `starts`: unique by (definition, kind, key) (I-8) */
     struct span definition;
     enum store_key_kind kind;
     struct span key;
     struct id saga_id;
-    struct hash input_hash; /* IDEMPOTENCY only */
+    struct hash input_hash; /* not of BUSINESS */
     int64_t at_ms;
 };
 
@@ -131,6 +134,23 @@ struct store_audit {
     struct id saga_id; /* NONE: null */
 };
 
+/* Events that sagas wait for (S-23). Both sides meet by type and value. */
+struct store_await { /* unique by saga and step */
+    struct id saga_id;
+    struct span step, event_type, value;
+    int64_t at_ms;
+};
+struct store_signal { /* unique by source, event and value */
+    struct span source;
+    struct id event_id;
+    struct span event_type, value, body;
+    int64_t at_ms;
+};
+struct store_signal_key {
+    struct span source;
+    struct id event_id;
+};
+
 /* Conditional wake-up (S-38): written only if the saga still stands at `number`; a miss is no
  * conflict. */
 struct store_wake {
@@ -156,8 +176,9 @@ struct store_lock {
  * round trip: the keys of locks (their rows are held from here on, in the order of the keys), sagas
  * insert, sagas update, journal, rows settled (any owner, a miss is fine), rows withdrawn (must be
  * free), rows taken (must be there, any owner), adoptions, rows inserted, keys inserted, keys
- * freed, requests, dead letters, audit, wakes, locks given up, locks asked for, locks granted. At
- * most one saga element per saga id.
+ * freed, awaits that are over (a miss is fine), awaits inserted, requests, dead letters, audit,
+ * wakes, locks given up, locks asked for, locks granted, signals taken (a miss is fine). At most
+ * one saga element per saga id.
  */
 struct store_batch {
     const struct store_saga *sagas;
@@ -179,6 +200,12 @@ struct store_batch {
     const struct store_key
         *freed_keys; /* business keys of sagas that ended: kind, definition, key */
     size_t freed_key_count;
+    const struct store_await *awaits_over; /* saga and step */
+    size_t await_over_count;
+    const struct store_await *awaits;
+    size_t await_count;
+    const struct store_signal_key *signals_taken;
+    size_t signal_taken_count;
     const struct store_request *requests;
     size_t request_count;
     const struct store_dead_letter *dead_letters;
@@ -315,7 +342,49 @@ MUST_CHECK enum err store_take_free(struct store_session *session, struct id dae
 MUST_CHECK enum err store_let_go(struct store_session *session, struct id daemon,
                                  const struct store_row_key *keys, size_t count);
 
-/* Remove what is too old: requests (idempotency), daemons long dead. Returns how many rows. */
+/* ---- events that sagas wait for (S-23) ----
+ *
+ * Each side is committed, and then looks for the other: whichever is last finds both. What nobody
+ * looked for, because its daemon died in between, is found by store_unlooked.
+ */
+
+/* Keep events. `fresh`, in the order given: it was not there before. */
+MUST_CHECK enum err store_signals_add(struct store_session *session,
+                                      const struct store_signal *signals, size_t count,
+                                      bool *fresh);
+/* One that wants what the other is. Index into what was asked. */
+struct store_meeting {
+    size_t at;
+    struct id saga_id;          /* of store_awaiting_sagas */
+    struct store_signal signal; /* of store_kept_signals */
+};
+/* The sagas that want these events, each once an event; at most STORE_MEETINGS_MAX. */
+MUST_CHECK enum err store_awaiting_sagas(struct store_session *session,
+                                         const struct store_signal *signals, size_t count,
+                                         struct arena *arena, struct store_meeting **out,
+                                         size_t *out_count);
+/* The events that came since and that these want, but not what a saga has taken; oldest first; at
+   most STORE_MEETINGS_MAX. */
+MUST_CHECK enum err store_kept_signals(struct store_session *session,
+                                       const struct store_await *awaits, size_t count,
+                                       int64_t since_ms, struct arena *arena,
+                                       struct store_meeting **out, size_t *out_count);
+/* They were looked for, and what was found was told. */
+MUST_CHECK enum err store_looked(struct store_session *session, const struct store_await *awaits,
+                                 size_t await_count, const struct store_signal_key *signals,
+                                 size_t signal_count);
+/* What should have been looked for before `before_ms`. */
+struct store_unlooked {
+    struct store_await *awaits;
+    size_t await_count;
+    struct store_signal *signals;
+    size_t signal_count;
+};
+MUST_CHECK enum err store_unlooked(struct store_session *session, int64_t before_ms, size_t max,
+                                   struct arena *arena, struct store_unlooked *out);
+
+/* Remove what is too old: requests (idempotency), daemons long dead, events that nobody awaited.
+   Returns how many rows. */
 MUST_CHECK enum err store_expire(struct store_session *session, int64_t now_ms,
                                  int64_t idempotency_retention_ms, uint64_t *removed);
 /* Make partitions for `now` and the time ahead (no-op in memory). */
@@ -345,6 +414,9 @@ MUST_CHECK enum err store_definition_add(struct store_session *session,
 MUST_CHECK enum err store_definitions(struct store_session *session, struct span name,
                                       struct arena *arena, struct store_definition **out,
                                       size_t *out_count);
+
+/* A number that changes when a definition is added or another version becomes active. */
+MUST_CHECK enum err store_definitions_stamp(struct store_session *session, uint64_t *stamp);
 
 /* ---- implementation side: what a store provides; same meanings as above ---- */
 
@@ -383,6 +455,16 @@ struct store_ops {
                                bool *);
     enum err (*definitions)(struct store_session *, struct span, struct arena *,
                             struct store_definition **, size_t *);
+    enum err (*definitions_stamp)(struct store_session *, uint64_t *);
+    enum err (*signals_add)(struct store_session *, const struct store_signal *, size_t, bool *);
+    enum err (*awaiting_sagas)(struct store_session *, const struct store_signal *, size_t,
+                               struct arena *, struct store_meeting **, size_t *);
+    enum err (*kept_signals)(struct store_session *, const struct store_await *, size_t, int64_t,
+                             struct arena *, struct store_meeting **, size_t *);
+    enum err (*looked)(struct store_session *, const struct store_await *, size_t,
+                       const struct store_signal_key *, size_t);
+    enum err (*unlooked)(struct store_session *, int64_t, size_t, struct arena *,
+                         struct store_unlooked *);
 };
 
 struct store {

@@ -207,6 +207,18 @@ static const char *wake(struct scenario *s, struct saga_event *event)
     return NULL;
 }
 
+static void signal_(struct scenario *s, struct span type, struct span data,
+                    struct saga_event *event)
+{
+    char id[ID_TEXT_SIZE];
+    event->type = SAGA_EVENT_SIGNAL;
+    event->signal.source = SPAN_LIT("/shop");
+    event->signal.envelope = arena_printf(
+        s->arena,
+        "{\"eventType\":\"%.*s\",\"source\":\"/shop\",\"correlationId\":\"%s\",\"data\":%.*s}",
+        SPAN_ARG(type), id_format(s->state.id, id).ptr, SPAN_ARG(data));
+}
+
 static const char *parse(struct scenario *s, struct span line, struct saga_event *event)
 {
     struct span rest = line;
@@ -219,6 +231,15 @@ static const char *parse(struct scenario *s, struct span line, struct saga_event
         return parent(s, rest, event);
     if (span_is(verb, "timer"))
         return wake(s, event);
+    if (span_is(verb, "signal")) {
+        struct span type = word(&rest);
+        signal_(s, type, rest.len ? rest : SPAN_LIT("{}"), event);
+        return NULL;
+    }
+    if (span_is(verb, "signal_again")) {
+        *event = s->signal;
+        return NULL;
+    }
     if (span_is(verb, "due")) {
         event->type = SAGA_EVENT_TIMER;
         return NULL;
@@ -285,6 +306,23 @@ static const char *show_step(struct scenario *s, struct span name)
     return text_span(&out).ptr;
 }
 
+/* What the engine is told of events to come. */
+static const char *show_awaits(struct scenario *s)
+{
+    struct text out;
+    const char *between = "";
+    text_init(&out, s->arena);
+    for (size_t i = 0; i < s->sent.count; i++) {
+        const struct saga_effect *effect = &s->sent.items[i];
+        if (effect->type != SAGA_EFFECT_AWAIT)
+            continue;
+        text_printf(&out, "%s%.*s %.*s", between, SPAN_ARG(effect->await_type),
+                    SPAN_ARG(effect->await_value));
+        between = "; ";
+    }
+    return *between ? text_span(&out).ptr : "nothing";
+}
+
 /* The saga's id is left out of keys: it is the same in all of them. */
 static struct span short_key(struct span key)
 {
@@ -343,6 +381,8 @@ static const char *answer(struct scenario *s, struct span line)
         return line.len ? show_step(s, line) : show_saga(s);
     if (span_is(verb, "sent"))
         return show_sent(s);
+    if (span_is(verb, "awaits"))
+        return show_awaits(s);
     if (span_is(verb, "attention"))
         return show_attention(s);
     return span_is(verb, "wakes") ? show_wake(s) : NULL;
@@ -440,7 +480,10 @@ const char *scenario_play(struct scenario *s, struct span line)
         return problem;
     s->now_ms++;
     event.at_ms = s->now_ms;
-    event.event_id.bytes[15] = (uint8_t)++s->incoming;
+    if (id_is_none(event.event_id))
+        event.event_id.bytes[15] = (uint8_t)++s->incoming;
+    if (event.type == SAGA_EVENT_SIGNAL)
+        s->signal = event;
     show_rows(s, &event);
     show_locks(s, &event);
     saga_step(s->def, &s->state, &event, s->arena, &transition);

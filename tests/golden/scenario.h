@@ -14,10 +14,12 @@
  * transient one may end in "after DURATION", its Retry-After) · due (a wake-up now) · timer (a
  * wake-up when it is due) · handed_over STEP · adopted STEP · cancel|pause|resume|retry|close ·
  * retry|complete|fail|skip|undo_done|waive STEP [JSON] · release KEY · start_child [JSON] ·
- * parent cancel|close|turn_back · dry EVENT (asked, and thrown away)
+ * parent cancel|close|turn_back · signal TYPE [JSON] (an event of the saga's correlation that one
+ * of its awaits may want) · signal_again (the same once more) · dry EVENT (asked, and thrown away)
  *
  * Questions, which change nothing: show (the saga) · show STEP · wakes (when the next wake-up is
- * due) · sent (the commands of the last transition) · attention (as of now).
+ * due) · sent (the commands of the last transition) · awaits (the events it told of) · attention
+ * (as of now).
  *
  * The scene: later|earlier DURATION · "rows free" makes the rows of the next events free, "rows
  * owned" ours, "rows gone" handed over · from_others (replies are not from the row's owner, nor
@@ -49,6 +51,7 @@ struct scenario {
     bool from_others;         /* replies come from somebody who does not own the row */
     int64_t handed_ms;        /* the next reply says so */
     struct saga_effects sent; /* of the last transition */
+    struct saga_event signal; /* the last one */
 };
 
 void scenario_init(struct scenario *scenario, const struct saga_definition *def,

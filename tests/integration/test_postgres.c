@@ -217,6 +217,28 @@ static void it_works_without_prepared_statements(void **state)
     arena_release(&arena);
 }
 
+/* Two daemons that keep the same events in one order can't wait for each other. */
+static void events_are_kept_in_one_order_however_they_come(void **state)
+{
+    (void)state;
+    bool fresh[3];
+    struct store_signal signals[3];
+    for (size_t i = 0; i < 3; i++) {
+        signals[i] = (struct store_signal){
+            .source = i == 0 ? SPAN_LIT("/b") : SPAN_LIT("/a"),
+            .event_id = {.bytes = {[15] = (uint8_t)(3 - i)}},
+            .event_type = SPAN_LIT("x.y.z"),
+            .value = SPAN_LIT("1"),
+            .body = SPAN_LIT("{}"),
+            .at_ms = NOW_MS,
+        };
+    }
+    assert_int_equal(store_signals_add(session, signals, 3, fresh), ERR_OK);
+    assert_string_equal(cluster_sql(url, "SELECT string_agg(source || right(event_id::text, 1), "
+                                         "' ' ORDER BY ctid) FROM signals"),
+                        "/a1 /a2 /b3");
+}
+
 /* ---- the schema ---- */
 
 static void every_table_and_column_says_what_it_is(void **state)
@@ -364,6 +386,7 @@ int main(void)
         ON(an_update_from_an_old_number_is_a_conflict, open_store),
         ON(a_broken_state_is_refused_by_the_schema, open_store),
         ON(a_lost_connection_is_found_and_made_anew, open_store),
+        ON(events_are_kept_in_one_order_however_they_come, open_store),
         ON(it_works_without_prepared_statements, open_unprepared),
         ON(every_table_and_column_says_what_it_is, open_store),
         ON(a_migration_that_changed_is_refused_by_name, open_store),

@@ -62,6 +62,23 @@ static const char *const FILES[] = {
     "  - {name: e, do: x.y.e, readonly: true, retry: {attempts: 2}}\n",
 };
 
+static const char AWAITS[] = "saga: awaits\n"
+                             "timeout: 2h\n"
+                             "defaults: {timeout: 5s, retry: {attempts: 3, delay: 1s}}\n"
+                             "steps:\n"
+                             "  - {name: a, do: x.y.a, undo: x.y.ua}\n"
+                             "  - {name: e, await: x.y.one, timeout: 10m}\n"
+                             "  - name: side\n"
+                             "    parallel:\n"
+                             "      - {name: f, await: x.y.one}\n"
+                             "      - {name: g, await: x.y.two, optional: true, timeout: 5s}\n"
+                             "      - {name: b, do: x.y.b, undo: x.y.ub}\n"
+                             "  - {name: h, await: x.y.two, when: .steps.f.n > 3}\n"
+                             "  - {name: i, await: x.y.two}\n"
+                             "  - {name: p, do: x.y.p, pivot: true}\n"
+                             "  - {name: j, await: x.y.one, timeout: 5s}\n"
+                             "  - {name: d, do: x.y.d, retry: {attempts: 4}}\n";
+
 /* What one participant remembers of one operation (S-13). */
 struct memory {
     int16_t step;
@@ -94,6 +111,8 @@ struct history {
     bool row_sent[64]; /* once by each owner: the transport does not deliver twice */
     size_t row_count;
     unsigned events;
+    uint64_t awaits; /* by step: what the store would have */
+    unsigned signals;
     bool calm; /* towards the end: everything answers, so that the saga can end */
 };
 
@@ -140,6 +159,10 @@ static void follow(struct history *h, const struct saga_effect *effect)
 {
     if (effect->type == SAGA_EFFECT_SETTLE || effect->type == SAGA_EFFECT_WITHDRAW)
         remove_row(h, effect->event_id);
+    if (effect->type == SAGA_EFFECT_AWAIT)
+        h->awaits |= UINT64_C(1) << effect->step;
+    if (effect->type == SAGA_EFFECT_AWAIT_OVER)
+        h->awaits &= ~(UINT64_C(1) << effect->step);
     if (effect->type != SAGA_EFFECT_SEND)
         return;
     assert_true(h->row_count < 64);
@@ -159,6 +182,17 @@ static void check_stored_form(struct history *h)
     assert_int_equal(saga_state_decode(h->def, bytes, &h->arena, &back), ERR_OK);
     assert_true(span_equal(bytes, saga_state_encode(h->def, &back, &h->arena)));
     assert_true(span_equal(bytes, saga_state_encode(h->def, &h->folded, &h->arena)));
+}
+
+/* I-2 I-7: who waits for an event is told of it, and nobody else. */
+static void check_awaits(const struct history *h)
+{
+    if (saga_status_terminal(h->state.status))
+        assert_int_equal(h->awaits, 0);
+    for (int16_t i = 1; i < (int16_t)h->state.step_count; i++) {
+        if (saga_await_open(h->def, &h->state, i))
+            assert_true(h->awaits >> i & 1);
+    }
 }
 
 static enum saga_verdict apply(struct history *h, struct saga_event *event)
@@ -185,6 +219,7 @@ static enum saga_verdict apply(struct history *h, struct saga_event *event)
     h->state.chain = link;
     for (size_t i = 0; i < transition.effects.count; i++)
         follow(h, &transition.effects.items[i]);
+    check_awaits(h);
     check_stored_form(h);
     return SAGA_APPLIED;
 }
@@ -334,6 +369,25 @@ static void toggle_row(struct history *h)
         h->rows[at].owned = !h->rows[at].owned;
 }
 
+/* An event comes, new or once more; S-23: none is used twice. */
+static void signal_(struct history *h)
+{
+    char envelope[200], id[ID_TEXT_SIZE];
+    struct saga_event event = {.type = SAGA_EVENT_SIGNAL};
+    unsigned number = h->calm || chance(h, 2) ? ++h->signals : chance(h, h->signals + 1);
+    snprintf(envelope, sizeof envelope,
+             "{\"eventType\":\"x.y.%s\",\"correlationId\":\"%s\",\"data\":{\"n\":%u}}",
+             number % 2 ? "one" : "two", id_format(h->state.id, id).ptr, number % 7);
+    event.event_id.bytes[0] = 1;
+    event.event_id.bytes[14] = (uint8_t)(number >> 8);
+    event.event_id.bytes[15] = (uint8_t)number;
+    event.signal.source = SPAN_LIT("/x");
+    event.signal.envelope = span_of(envelope);
+    if (apply(h, &event) == SAGA_APPLIED)
+        assert_int_equal(apply(h, &event),
+                         saga_status_terminal(h->state.status) ? SAGA_LATE : SAGA_DUPLICATE);
+}
+
 static void something(struct history *h)
 {
     uint32_t dice = chance(h, 100);
@@ -347,6 +401,8 @@ static void something(struct history *h)
         toggle_row(h);
     else if (!h->calm && dice < 84)
         operate(h);
+    else if (h->awaits && dice < 90)
+        signal_(h);
     else
         wake(h);
 }
@@ -401,9 +457,9 @@ static void begin(struct history *h, uint64_t seed)
     h->seed = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
     h->now_ms = INT64_C(1767225600000);
     arena_init(&h->arena);
-    assert_int_equal(
-        config_definition_load(span_of(FILES[seed % 3]), 1, &h->arena, &h->def, &diagnostics),
-        ERR_OK);
+    assert_int_equal(config_definition_load(span_of(seed % 4 == 3 ? AWAITS : FILES[seed % 4]), 1,
+                                            &h->arena, &h->def, &diagnostics),
+                     ERR_OK);
     struct id id = id_v7(h->now_ms);
     saga_state_init(&h->state, h->def, id, &h->arena);
     saga_state_init(&h->folded, h->def, id, &h->arena);
@@ -450,7 +506,7 @@ static void the_65536th_generation_is_one_like_the_others_S_5(void **state)
     struct history *h = calloc(1, sizeof *h);
     (void)state;
     assert_non_null(h);
-    begin(h, 3);
+    begin(h, 4);
     struct saga_event transient = {.type = SAGA_EVENT_REPLY};
     transient.reply.outcome = SAGA_OUTCOME_TRANSIENT;
     for (int i = 0; i < 2; i++) {

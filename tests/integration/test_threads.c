@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -30,6 +31,12 @@ static const char ORDER[] =
     "steps:\n"
     "  - {name: reserve, do: stock.item.reserve, undo: stock.item.release}\n"
     "  - {name: charge, do: stock.card.charge, undo: stock.card.refund}\n"
+    "  - {name: ship, do: stock.parcel.send}\n";
+
+static const char LOAN[] =
+    "saga: loan\n"
+    "steps:\n"
+    "  - {name: approval, await: bank.loan.approved, match: .event.data.n == .input.n}\n"
     "  - {name: ship, do: stock.parcel.send}\n";
 
 struct daemon {
@@ -131,13 +138,13 @@ static void daemon_stop(struct daemon *daemon)
     engine_definitions_free(daemon->definitions);
 }
 
-static void define(struct engine_definitions *definitions)
+static void define(struct engine_definitions *definitions, const char *yaml)
 {
     struct arena arena;
     struct engine_put put;
     struct config_diagnostics diagnostics = {0};
     arena_init(&arena);
-    assert_int_equal(engine_definition_put(definitions, span_of(ORDER), SPAN_NONE, true, false,
+    assert_int_equal(engine_definition_put(definitions, span_of(yaml), SPAN_NONE, true, false,
                                            &arena, &put, &diagnostics),
                      ERR_OK);
     arena_release(&arena);
@@ -193,19 +200,104 @@ static void check_journals(const struct saga_definition *def)
     arena_release(&arena);
 }
 
-/* I-10. */
-static void all_threads_together_lose_nothing(void **state)
+static void begin(void)
 {
-    pthread_t starters[STARTERS];
-    (void)state;
+    atomic_store(&ended, 0);
     clock_init_real(&database_clock);
     store = store_memory_new(&database_clock);
     participant = (struct config_participant){
         .match = SPAN_LIT("stock.*"), .url = SPAN_LIT("local"), .in_flight_max = 100};
     config = (struct config_daemon){.participants = &participant, .participant_count = 1};
+}
+
+/* ---- sagas that wait for events, which come at the same time ---- */
+
+static void *start_loans(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    char input[40];
+    struct saga_event event = {.type = SAGA_EVENT_START};
+    struct engine_submission ask = {
+        .event = &event,
+        .definition = engine_definition(daemon->definitions, SPAN_LIT("loan"), 0),
+        .done = on_done,
+    };
+    for (unsigned i = 0; i < SAGAS_EACH;) {
+        snprintf(input, sizeof input, "{\"n\":%u}", i);
+        event.saga_id = id_v7(clock_now_ms(&daemon->clock));
+        event.start.input = span_of(input);
+        if (engine_submit(daemon->engine, &ask) == ERR_OK)
+            i++;
+        else
+            sched_yield();
+    }
+    return NULL;
+}
+
+static void on_arrived(void *ctx, const struct engine_arrived *arrived)
+{
+    (void)ctx;
+    if (arrived->err ||
+        (arrived->disposition != ENGINE_KEPT && arrived->disposition != ENGINE_APPLIED))
+        atomic_fetch_add(&refused, 1);
+}
+
+static void *tell_loans(void *ctx)
+{
+    struct daemon *daemon = ctx;
+    char envelope[80];
+    struct engine_arrival arrival = {
+        .type = SPAN_LIT("bank.loan.approved"), .source = SPAN_LIT("/bank"), .done = on_arrived};
+    for (unsigned i = 0; i < SAGAS_EACH;) {
+        snprintf(envelope, sizeof envelope,
+                 "{\"eventType\":\"bank.loan.approved\",\"data\":{\"n\":%u}}", i);
+        arrival.event_id = id_v7(clock_now_ms(&daemon->clock));
+        arrival.envelope = span_of(envelope);
+        if (engine_arrive(daemon->engine, &arrival) == ERR_OK)
+            i++;
+        else
+            sched_yield();
+    }
+    return NULL;
+}
+
+/* S-23 I-10: whichever of the two is first, and wherever. */
+static void each_event_finds_its_saga_and_each_saga_its_event(void **state)
+{
+    pthread_t threads[2];
+    (void)state;
+    begin();
     for (int i = 0; i < DAEMONS; i++) {
         daemon_start(&daemons[i]);
-        define(daemons[i].definitions);
+        define(daemons[i].definitions, LOAN);
+    }
+    assert_int_equal(pthread_create(&threads[0], NULL, start_loans, &daemons[0]), 0);
+    assert_int_equal(pthread_create(&threads[1], NULL, tell_loans, &daemons[1]), 0);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    while (atomic_load(&ended) < SAGAS_EACH)
+        sched_yield();
+    assert_int_equal(atomic_load(&refused), 0);
+    for (int i = 0; i < DAEMONS; i++)
+        daemon_stop(&daemons[i]);
+    struct arena arena;
+    struct store_memory_view view;
+    arena_init(&arena);
+    store_memory_view(store, &arena, &view);
+    assert_int_equal(view.await_count, 0);
+    arena_release(&arena);
+    store_memory_free(store);
+}
+
+/* I-10. */
+static void all_threads_together_lose_nothing(void **state)
+{
+    pthread_t starters[STARTERS];
+    (void)state;
+    begin();
+    for (int i = 0; i < DAEMONS; i++) {
+        daemon_start(&daemons[i]);
+        define(daemons[i].definitions, ORDER);
     }
     for (int i = 0; i < STARTERS; i++)
         assert_int_equal(pthread_create(&starters[i], NULL, start_many, &daemons[i % DAEMONS]), 0);
@@ -226,6 +318,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_threads_together_lose_nothing),
+        cmocka_unit_test(each_event_finds_its_saga_and_each_saga_its_event),
     };
     json_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,7 +72,7 @@ static struct store *open_postgres(void)
     if (url[0] == '\0')
         cluster_database(url);
     cluster_sql(url, "TRUNCATE sagas, journal, starts, locks, lock_queue, outbox, requests, "
-                     "dead_letters, audit, definitions, daemons");
+                     "dead_letters, audit, definitions, daemons, awaits, signals");
     options = (struct store_postgres_options){
         .url = url,
         .connect_timeout_ms = 5000,

@@ -307,6 +307,7 @@ bool world_run(struct world *world, unsigned daemon)
                 continue;
             for (unsigned w = 0; w < world->options.workers; w++)
                 did |= engine_worker_once(world->daemons[i].engine, w, 0);
+            did |= engine_intake_once(world->daemons[i].engine, 0);
         }
         did_any |= did;
     }

@@ -27,6 +27,7 @@ static const struct {
     {"lock", "\n## Locks\n"},
     {"two_phase", "\n## Two phases\n"},
     {"participant", "\n## Participants of two phases\n"},
+    {"trigger", "\n## Triggers\n"},
 };
 #define SECTION_COUNT (sizeof SECTIONS / sizeof SECTIONS[0])
 #define UNSUPPORTED   "\n## Not supported yet\n"
@@ -44,6 +45,7 @@ static const struct {
     {"map lock", "lock"},
     {"map two_phase", "two_phase"},
     {"list participant", "list of participants"},
+    {"list trigger", "list of triggers"},
 };
 
 static struct span read_document(struct loaded *loaded)

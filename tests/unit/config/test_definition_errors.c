@@ -317,7 +317,7 @@ static void what_is_missing_is_told(void **state)
                  "3:5 E106 \"parallel\" has no steps | each step begins with - \n");
     assert_tells(loaded, "saga: s\nsteps:\n  - name: nothing\n",
                  "3:5 E111 this step does nothing | write exactly one of do, run, wait, "
-                 "parallel, steps, two_phase\n");
+                 "await, parallel, steps, two_phase\n");
 }
 
 static void what_is_too_much_is_told(void **state)
@@ -325,7 +325,7 @@ static void what_is_too_much_is_told(void **state)
     struct loaded *loaded = *state;
     assert_tells(loaded, "saga: s\nsteps:\n  - do: a.b.c\n    wait: 3s\n",
                  "3:5 E111 this step has several verbs | write exactly one of do, run, wait, "
-                 "parallel, steps, two_phase\n");
+                 "await, parallel, steps, two_phase\n");
     assert_tells(loaded, "saga: s\nsteps:\n  - wait: 3s\n    undo: a.b.c\n    retry: {}\n",
                  "4:5 E112 \"undo\" says nothing on this kind of step\n"
                  "5:5 E112 \"retry\" says nothing on this kind of step\n");

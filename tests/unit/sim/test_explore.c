@@ -197,6 +197,24 @@ static void a_saga_that_locks_is_searched_with_its_locks_given_and_not_given(voi
     assert_true(report.ends[SAGA_STATUS_COMPLETED] > 0);
 }
 
+/* S-23: an awaited event comes early, in time, or never. */
+static void an_awaited_event_comes_at_any_time_or_never(void **state)
+{
+    (void)state;
+    search("saga: loan\n"
+           "input: [{name: id, type: string, example: L-7}]\n"
+           "steps:\n"
+           "  - {name: a, do: x.y.a, undo: x.y.ua}\n"
+           "  - {name: b, await: x.y.b, match: .event.data.id == .input.id, timeout: 1h}\n"
+           "  - {name: c, await: x.y.c, match: .saga.id == .event.data.of.saga}\n"
+           "  - {name: p, do: x.y.p, data: '{by: .steps.b.by, of: .steps.c.of}'}\n",
+           NULL);
+    assert_clean();
+    assert_true(report.ends[SAGA_STATUS_COMPLETED] > 0);
+    assert_true(report.ends[SAGA_STATUS_COMPENSATED] > 0);
+    assert_int_equal(report.failing_count, 0);
+}
+
 static void what_time_alone_brings_is_told_apart(void **state)
 {
     (void)state;
@@ -481,6 +499,7 @@ int main(void)
         T(an_effect_that_the_author_lets_stand_is_no_violation),
         T(every_kind_of_group_is_searched_to_the_end),
         T(a_saga_that_locks_is_searched_with_its_locks_given_and_not_given),
+        T(an_awaited_event_comes_at_any_time_or_never),
         T(what_time_alone_brings_is_told_apart),
         T(when_is_seen_as_the_inputs_have_it),
         T(an_expression_that_fails_on_the_data_given_is_told_with_its_reason),
