@@ -47,7 +47,7 @@ void relay_answer(void *ctx, const struct store_row *row, const struct transport
     relay->in_flight--;
     participant_answered(held->participant, answer, now_ms);
     keep_answer(held, answer);
-    if (relay->stopping && answer->not_sent) {
+    if (relay->stopping && answer->not_sent && !held->forget) {
         held->status = HELD_LET_GO;
         held_push(&relay->let_go, held);
     } else {
@@ -160,6 +160,11 @@ bool relay_submit_answers(struct outbox_relay *relay)
     bool did = false;
     struct held *held;
     while (relay->options.engine && (held = next_answered(relay)) != NULL) {
+        if (held->event) {
+            relay_event_answered(relay, held);
+            did = true;
+            continue;
+        }
         if (MUTANT(71, "an answer is thrown away") && held->row.event_id.bytes[0] < 32)
             continue;
         if (!span_is_none(held->answer.dead_letter))

@@ -68,7 +68,7 @@ static enum err memory_load_rows(struct store_session *session, const struct id 
     *out_count = 0;
     for (size_t i = 0; i < store->rows.count; i++) {
         const struct store_row *row = table_at(&store->rows, i);
-        if (is_asked(saga_ids, count, row->saga_id))
+        if (is_asked(saga_ids, count, row->saga_id) && !memory_is_event(row))
             (*out)[(*out_count)++] =
                 (struct store_row_seen){row->saga_id, row->event_id, row->owner,
                                         memory_alive(store, row->owner, heartbeat_timeout_ms)};
@@ -299,6 +299,9 @@ static const struct store_ops OPS = {
     .rows_of = memory_rows_of,
     .take_free = memory_take_free,
     .let_go = memory_let_go,
+    .events_left = memory_events_left,
+    .events_given_up = memory_events_given_up,
+    .adopt_events = memory_adopt_events,
     .expire = memory_expire,
     .make_partitions = memory_make_partitions,
     .dead_letter_add = memory_dead_letter_add,

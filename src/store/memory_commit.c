@@ -200,7 +200,7 @@ static const struct store_saga *saga_at(const struct memory_store *store, struct
 
 static bool is_phase(struct span phase)
 {
-    static const char *const PHASES[] = {"do", "undo", "prepare", "commit", "abort"};
+    static const char *const PHASES[] = {"do", "undo", "prepare", "commit", "abort", "emit"};
     static const char *const INNER[] = STORE_INNER_PHASES;
     for (size_t i = 0; i < sizeof INNER / sizeof INNER[0]; i++) {
         if (span_is(phase, INNER[i]))
@@ -282,7 +282,7 @@ static void write_entries(struct memory_store *store, const struct store_batch *
     }
 }
 
-static void remove_rows(struct memory_store *store, const struct store_row_key *keys, size_t count)
+void memory_remove_rows(struct memory_store *store, const struct store_row_key *keys, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct store_row key = {.saga_id = keys[i].saga_id, .event_id = keys[i].event_id};
@@ -298,9 +298,9 @@ static void remove_rows(struct memory_store *store, const struct store_row_key *
 static void write_rows(struct memory_store *store, const struct store_batch *batch)
 {
     if (!MUTANT(58, "a settled row stays in the table"))
-        remove_rows(store, batch->settled, batch->settled_count);
-    remove_rows(store, batch->withdrawn, batch->withdrawn_count);
-    remove_rows(store, batch->taken, batch->taken_count);
+        memory_remove_rows(store, batch->settled, batch->settled_count);
+    memory_remove_rows(store, batch->withdrawn, batch->withdrawn_count);
+    memory_remove_rows(store, batch->taken, batch->taken_count);
     for (size_t i = 0; i < batch->adoption_count; i++) {
         const struct store_adoption *adoption = &batch->adoptions[i];
         struct store_row *row =
@@ -357,19 +357,23 @@ static bool has_letter(const struct memory_store *store, struct id id)
     return false;
 }
 
+void memory_keep_letter(struct memory_store *store, const struct store_dead_letter *letter)
+{
+    struct store_dead_letter kept = *letter;
+    if (has_letter(store, letter->id))
+        return;
+    kept.direction = span_keep(letter->direction);
+    kept.reason = span_keep(letter->reason);
+    kept.event_type = span_keep(letter->event_type);
+    kept.detail = span_keep(letter->detail);
+    kept.body = span_keep(letter->body);
+    table_insert(&store->letters, store->letters.count, &kept);
+}
+
 static void write_letters(struct memory_store *store, const struct store_batch *batch)
 {
-    for (size_t i = 0; i < batch->dead_letter_count; i++) {
-        struct store_dead_letter letter = batch->dead_letters[i];
-        if (has_letter(store, letter.id))
-            continue;
-        letter.direction = span_keep(letter.direction);
-        letter.reason = span_keep(letter.reason);
-        letter.event_type = span_keep(letter.event_type);
-        letter.detail = span_keep(letter.detail);
-        letter.body = span_keep(letter.body);
-        table_insert(&store->letters, store->letters.count, &letter);
-    }
+    for (size_t i = 0; i < batch->dead_letter_count; i++)
+        memory_keep_letter(store, &batch->dead_letters[i]);
     for (size_t i = 0; i < batch->audit_count; i++) {
         struct store_audit audit = {.at_ms = batch->audits[i].at_ms,
                                     .saga_id = batch->audits[i].saga_id};

@@ -107,6 +107,18 @@ enum err memory_take_free(struct store_session *session, struct id daemon, const
                           struct store_row **out, size_t *out_count);
 enum err memory_let_go(struct store_session *session, struct id daemon,
                        const struct store_row_key *keys, size_t count);
+enum err memory_events_left(struct store_session *session, struct id daemon,
+                            const struct store_row_key *keys, size_t count);
+enum err memory_events_given_up(struct store_session *session, struct id daemon,
+                                const struct store_row_key *keys,
+                                const struct store_dead_letter *letters, size_t count);
+enum err memory_adopt_events(struct store_session *session, struct id daemon,
+                             int64_t heartbeat_timeout_ms, size_t max, struct arena *arena,
+                             struct store_row **out, size_t *out_count);
+/* With the mutex held. */
+void memory_remove_rows(struct memory_store *store, const struct store_row_key *keys, size_t count);
+void memory_keep_letter(struct memory_store *store, const struct store_dead_letter *letter);
+bool memory_is_event(const struct store_row *row);
 bool memory_alive(const struct memory_store *store, struct id daemon, int64_t timeout_ms);
 
 #endif

@@ -235,7 +235,7 @@ static void send_requests(struct sending *s)
     send(s, PG_REQUESTS_INSERT);
 }
 
-static void letters(struct pg_params *p, const struct store_dead_letter *items, size_t count)
+void pg_letters(struct pg_params *p, const struct store_dead_letter *items, size_t count)
 {
     COLUMN(PG_IDS, id);
     COLUMN(PG_TIMES, at_ms);
@@ -366,7 +366,7 @@ static void send_batch(struct sending *s)
     if (batch->request_count)
         send_requests(s);
     if (batch->dead_letter_count) {
-        letters(begin(s), batch->dead_letters, batch->dead_letter_count);
+        pg_letters(begin(s), batch->dead_letters, batch->dead_letter_count);
         send(s, PG_DEAD_LETTERS_INSERT);
     }
     if (batch->audit_count)
@@ -444,6 +444,6 @@ enum err pg_dead_letter_add(struct store_session *base, const struct store_dead_
     struct pg_params params;
     arena_reset(&session->arena);
     pg_params_init(&params, &session->arena);
-    letters(&params, letter, 1);
+    pg_letters(&params, letter, 1);
     return pg_do(&session->connection, &PG_STATEMENTS[PG_DEAD_LETTERS_INSERT], &params);
 }

@@ -107,7 +107,7 @@ MUST_CHECK enum err store_estimate(struct store_reader *reader,
 MUST_CHECK enum err store_read_journal(struct store_reader *reader, struct id saga_id,
                                        uint64_t after, size_t limit, struct arena *arena,
                                        struct store_entry **out, size_t *out_count);
-/* The saga's rows in the outbox, with whether their owner lives. */
+/* The saga's commands in the outbox, with whether their owner lives. */
 MUST_CHECK enum err store_read_rows(struct store_reader *reader, struct id saga_id,
                                     int64_t heartbeat_timeout_ms, struct arena *arena,
                                     struct store_row_seen **out, size_t *out_count);

@@ -42,6 +42,11 @@ bool transport_has_deadline(const struct store_row *row)
     return span_is(row->phase, "do") || span_is(row->phase, "prepare");
 }
 
+bool transport_is_event(const struct store_row *row)
+{
+    return span_is(row->phase, "emit");
+}
+
 static void put_metadata(struct text *out, const struct store_row *row,
                          const struct transport_sending *sending)
 {
@@ -57,8 +62,10 @@ static void put_metadata(struct text *out, const struct store_row *row,
         text_json_time(out, sending->now_ms + row->timeout_ms);
     }
     put(out, "saga", row->saga);
-    put(out, "step", row->step);
-    put(out, "phase", row->phase);
+    if (row->step.len)
+        put(out, "step", row->step);
+    if (!transport_is_event(row))
+        put(out, "phase", row->phase);
     if (!span_is_none(row->undoes))
         put(out, span_is(row->phase, "commit") ? "commits" : "undoes", row->undoes);
     if (row->in_doubt) {
@@ -67,7 +74,8 @@ static void put_metadata(struct text *out, const struct store_row *row,
     }
     put_if_given(out, "flowId", row->flow_id);
     put_if_given(out, "traceparent", row->traceparent);
-    put_if_given(out, "replyTo", sending->reply_to);
+    if (!transport_is_event(row))
+        put_if_given(out, "replyTo", sending->reply_to);
     text_json_close(out, '}');
 }
 

@@ -18,10 +18,12 @@ struct transport_sending {
     struct span reply_to; /* URL of POST /v1/events, or NONE */
 };
 
-/* One command as an envelope. */
 /* An undo and a decision have none: they are to be carried out however late they come. */
 bool transport_has_deadline(const struct store_row *row);
+/* Nobody answers it: whoever gets it accepts it, and that is all (S-21). */
+bool transport_is_event(const struct store_row *row);
 
+/* One command or event as an envelope. An event has no members that only an answer needs. */
 struct span envelope_print(const struct store_row *row, const struct transport_sending *sending,
                            struct arena *arena);
 

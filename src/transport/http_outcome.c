@@ -215,7 +215,9 @@ void transport_http_outcome(const struct net_response *response,
     } else {
         if (json_read(response->body, &r.body, NULL) != ERR_OK)
             r.body = NULL;
-        if (status >= 200 && status < 300)
+        if (status >= 200 && status < 300 && transport_is_event(row))
+            out->outcome = SAGA_OUTCOME_OK; /* accepted, whatever it says */
+        else if (status >= 200 && status < 300)
             succeeded(&r, status);
         else
             failed(&r, status);

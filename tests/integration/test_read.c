@@ -521,20 +521,44 @@ static void the_audit_finds_a_wake_up_of_a_saga_that_ended(void **state)
     assert_string_equal(findings(), "I-2");
 }
 
-/* I-2. */
-static void the_audit_finds_a_command_of_a_saga_that_ended(void **state)
+/* Of the saga that ended, with the entry that sent it. */
+static void put_sent_row(struct store_row row)
 {
-    (void)state;
     char entry[100], event[ID_TEXT_SIZE];
-    struct store_row row = subject_row(sagas[2].id, ID_NONE);
-    struct store_entry sent = subject_entry(sagas[2].id, 2);
+    struct store_entry sent = subject_entry(row.saga_id, 2);
     (void)id_format(row.event_id, event);
     snprintf(entry, sizeof entry, "{\"send\":\"%s\"}", event);
     sent.entry = span_of(entry);
     struct store_batch batch = {.rows = &row, .row_count = 1, .entries = &sent, .entry_count = 1};
     assert_int_equal(store_commit(session, &batch), ERR_OK);
     cluster_sql(subject_url(), "UPDATE sagas SET number = 2 WHERE status = 'completed'");
+}
+
+/* I-2. */
+static void the_audit_finds_a_command_of_a_saga_that_ended(void **state)
+{
+    (void)state;
+    put_sent_row(subject_row(sagas[2].id, ID_NONE));
     assert_string_equal(findings(), "I-2");
+}
+
+/* I-2, S-21: an event that nobody answers may still be on its way. */
+static void an_event_of_a_saga_that_ended_is_no_finding(void **state)
+{
+    (void)state;
+    put_sent_row(subject_event(sagas[2].id, ID_NONE));
+    assert_string_equal(findings(), "");
+}
+
+/* I-7, S-21: nobody waits for an event that nobody answers. */
+static void the_audit_finds_a_saga_that_has_nothing_but_an_event_on_its_way(void **state)
+{
+    (void)state;
+    put_sent_row(subject_event(sagas[2].id, ID_NONE));
+    without_constraint("i7_waits_for_something",
+                       "UPDATE sagas SET wake_at = NULL, ended_at = NULL, status = 'running' "
+                       "WHERE status = 'completed'");
+    assert_string_equal(findings(), "I-7");
 }
 
 /* I-6. */
@@ -750,6 +774,8 @@ int main(void)
         CASE(live_sagas_are_counted_by_version),
         CASE(a_sound_database_has_no_findings),
         CASE(the_audit_finds_a_command_of_a_saga_that_ended),
+        CASE(an_event_of_a_saga_that_ended_is_no_finding),
+        CASE(the_audit_finds_a_saga_that_has_nothing_but_an_event_on_its_way),
         CASE(the_audit_finds_a_command_that_no_entry_sent),
         CASE(the_audit_finds_a_command_of_no_saga),
         CASE(the_audit_finds_a_wake_up_long_overdue_while_a_daemon_lives),

@@ -166,6 +166,14 @@ struct store_row subject_row(struct id saga_id, struct id owner)
     };
 }
 
+struct store_row subject_event(struct id saga_id, struct id owner)
+{
+    struct store_row row = subject_row(saga_id, owner);
+    row.phase = SPAN_LIT("emit");
+    row.step = SPAN_LIT("");
+    return row;
+}
+
 struct store_key subject_key(enum store_key_kind kind, const char *key, struct id saga_id)
 {
     return (struct store_key){

@@ -117,6 +117,30 @@ static void an_undo_is_printed_as_documented(void **state)
     expect_bytes(&row, &sending, HEAD "\"flowId\":\"f\\\"1\"}}");
 }
 
+/* S-21: nothing that only who answers needs; told by the saga itself it has no step. */
+static void an_event_that_nobody_answers_is_printed_as_documented(void **state)
+{
+    (void)state;
+    struct store_row row = reserve();
+    struct transport_sending sending = {
+        .now_ms = 1736416800120,
+        .reply_to = SPAN_LIT("http://sagas.example.internal:8080/v1/events"),
+    };
+    row.type = SPAN_LIT("sales.order.fulfilled");
+    row.phase = SPAN_LIT("emit");
+    row.idempotency_key = SPAN_LIT(SAGA_ID "#4/emit/completed");
+    row.step = SPAN_LIT("");
+    row.user_id = row.traceparent = SPAN_NONE;
+    row.data = SPAN_LIT("null");
+    expect_bytes(&row, &sending,
+                 "{\"eventId\":\"" EVENT_ID "\",\"eventType\":\"sales.order.fulfilled\","
+                 "\"eventVersion\":\"1.0\",\"timestamp\":\"2025-01-09T10:00:00.120Z\","
+                 "\"source\":\"/sagas/order-fulfilment\",\"correlationId\":\"" SAGA_ID "\","
+                 "\"causationId\":\"" CAUSE_ID "\",\"data\":null,\"metadata\":{\"userId\":null,"
+                 "\"traceId\":null,\"retryCount\":0,\"idempotencyKey\":\"" SAGA_ID
+                 "#4/emit/completed\",\"saga\":\"order-fulfilment\"}}");
+}
+
 static void a_sending_later_changes_only_what_belongs_to_it(void **state)
 {
     (void)state;
@@ -256,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ENVELOPE(a_command_is_printed_as_documented),
         ENVELOPE(an_undo_is_printed_as_documented),
+        ENVELOPE(an_event_that_nobody_answers_is_printed_as_documented),
         ENVELOPE(a_sending_later_changes_only_what_belongs_to_it),
         ENVELOPE(an_event_is_read),
         ENVELOPE(a_missing_member_is_named),

@@ -352,6 +352,26 @@ static void an_answer_without_an_id_has_the_same_one_each_time(void **state)
 
 #define OUTCOME(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
+/* S-21: whoever gets it accepts it, and nobody reads what he says. */
+static void an_event_that_nobody_answers_is_accepted_with_any_2xx(void **state)
+{
+    static const char *const BODIES[] = {"", "{}", "no JSON",
+                                         "{\"eventType\":1,\"causationId\":2}"};
+    (void)state;
+    row.phase = SPAN_LIT("emit");
+    for (size_t i = 0; i < sizeof BODIES / sizeof BODIES[0]; i++) {
+        for (int status = 200; status < 300; status += status == 204 ? 95 : 1) {
+            answered(BOTH[i % 2], status, BODIES[i]);
+            assert_int_equal(answer.outcome, SAGA_OUTCOME_OK);
+            assert_true(span_is_none(answer.dead_letter));
+        }
+    }
+    answered(&ENVELOPE, 404, "{}");
+    assert_int_equal(answer.outcome, SAGA_OUTCOME_TRANSIENT);
+    answered(&ENVELOPE, 302, "");
+    assert_int_equal(answer.outcome, SAGA_OUTCOME_REJECTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +396,7 @@ int main(void)
         OUTCOME(what_cannot_be_read_is_a_bad_reply_and_kept),
         OUTCOME(a_reply_to_another_command_is_a_bad_reply),
         OUTCOME(an_answer_without_an_id_has_the_same_one_each_time),
+        OUTCOME(an_event_that_nobody_answers_is_accepted_with_any_2xx),
     };
     json_init();
     return cmocka_run_group_tests(tests, NULL, NULL);
