@@ -153,6 +153,17 @@ static void build_labels(struct loading *l, const struct file_saga *file,
     }
 }
 
+static void build_emit(struct loading *l, const struct file_emit *file, struct saga_definition *def)
+{
+    if (file == NULL)
+        return;
+    def->emit[SAGA_NOTIFY_COMPLETED] = file_event_type(l, file->at, "completed", file->completed);
+    def->emit[SAGA_NOTIFY_COMPENSATED] =
+        file_event_type(l, file->at, "compensated", file->compensated);
+    def->emit[SAGA_NOTIFY_FAILED] = file_event_type(l, file->at, "failed", file->failed);
+    def->emit[SAGA_NOTIFY_ATTENTION] = file_event_type(l, file->at, "attention", file->attention);
+}
+
 static void build_name(struct loading *l, const struct file_saga *file, struct saga_definition *def)
 {
     def->name = file_text(l, file->saga);
@@ -202,6 +213,7 @@ static void build_head(struct loading *l, const struct file_saga *file, uint32_t
     def->key_reuse = reuse < 0 ? SAGA_KEY_RETURN : (enum saga_key_reuse)reuse;
     build_lock(l, file->lock, def);
     build_labels(l, file, def);
+    build_emit(l, file->emit, def);
     build_fields(l, file, def);
 }
 

@@ -91,14 +91,16 @@ static struct span derived_name(struct building *b, const struct file_step *file
                                 const struct saga_step_def *step)
 {
     static const char *const WORDS[] = {"steps",     "parallel", "step", "wait",
-                                        "two_phase", "",         "run"};
+                                        "two_phase", "",         "run",  "emit"};
+    bool typed = step->kind == SAGA_KIND_DO || step->kind == SAGA_KIND_EMIT;
     if (step->kind == SAGA_KIND_RUN && saga_name_valid(step->run))
         return free_name(b, name_from_saga(b, step->run));
-    if (step->kind != SAGA_KIND_DO || span_is_none(step->type))
+    if (!typed || span_is_none(step->type))
         return free_name(b, span_of(WORDS[step->kind]));
     struct span name = free_name(b, name_from_type(b, step->type));
     if (!saga_step_name_valid(name) && saga_type_valid(step->type))
-        file_report(b->loading, "E105", place_of(b, file->at, "do"), AT_VALUE,
+        file_report(b->loading, "E105",
+                    place_of(b, file->at, step->kind == SAGA_KIND_DO ? "do" : "emit"), AT_VALUE,
                     SPAN_LIT("give the step a name"),
                     "the name that this step gets from its type is longer than %d characters",
                     SAGA_NAME_BYTES_MAX);
@@ -123,16 +125,6 @@ static struct span step_name(struct building *b, const struct file_step *file,
 }
 
 /* ---- verbs ---- */
-
-static struct span event_type(struct building *b, const char *at, const char *key, const char *text)
-{
-    struct span type = file_text(b->loading, text);
-    if (text && !saga_type_valid(type))
-        file_report(b->loading, "E105", place_of(b, at, key), AT_VALUE,
-                    SPAN_LIT("write domain.entity.action"), "\"%.*s\" is not an event type",
-                    SPAN_ARG(shown(b, text)));
-    return type;
-}
 
 static bool verb_rejected(struct building *b, const struct file_step *file)
 {
@@ -163,7 +155,7 @@ static void not_one_verb(struct building *b, const struct file_step *file, int v
 {
     struct span at = span_of(file->at);
     file_report(b->loading, "E111", file_place(b->loading, at), AT_VALUE,
-                SPAN_LIT("write exactly one of do, run, wait, parallel, steps, two_phase"),
+                SPAN_LIT("write exactly one of do, run, wait, emit, parallel, steps, two_phase"),
                 verbs == 0 ? "this step does nothing" : "this step has several verbs");
     file_reject(b->loading, at);
 }
@@ -175,7 +167,7 @@ static enum saga_step_kind kind_of(struct building *b, const struct file_step *f
     bool parallel = is_group(b, file, "parallel", file->parallel_count);
     bool steps = is_group(b, file, "steps", file->steps_count);
     int verbs = (file->do_ != NULL) + (file->run != NULL) + (file->wait != NULL) +
-                (file->two_phase != NULL) + parallel + steps;
+                (file->two_phase != NULL) + (file->emit != NULL) + parallel + steps;
     *sure = verbs == 1 && !verb_rejected(b, file);
     if (verbs > 1 || (verbs == 0 && !verb_rejected(b, file)))
         not_one_verb(b, file, verbs);
@@ -187,6 +179,8 @@ static enum saga_step_kind kind_of(struct building *b, const struct file_step *f
         return SAGA_KIND_SEQUENCE;
     if (file->run)
         return SAGA_KIND_RUN;
+    if (file->emit)
+        return SAGA_KIND_EMIT;
     return file->wait ? SAGA_KIND_WAIT : SAGA_KIND_DO;
 }
 
@@ -201,7 +195,8 @@ static void refuse_modifiers(struct building *b, const struct file_step *file,
         const char *key;
         bool given, allowed;
     } KEYS[] = {
-        {"data", file->data, acts},
+        {"data", file->data, acts || kind == SAGA_KIND_EMIT},
+        {"delivery", file->delivery, kind == SAGA_KIND_EMIT},
         {"to", file->to, is_do},
         {"timeout", file->timeout, acts},
         {"retry", file->retry, is_do},
@@ -229,7 +224,7 @@ static void refuse_modifiers(struct building *b, const struct file_step *file,
 static void fill_do(struct building *b, const struct file_step *file, struct saga_step_def *step)
 {
     struct loading *l = b->loading;
-    step->type = event_type(b, file->at, "do", file->do_);
+    step->type = file_event_type(b->loading, file->at, "do", file->do_);
     step->to = file_text(l, file->to);
     step->timeout_ms = file_limit(l, file->at, "timeout", file->timeout, b->timeout_ms);
     step->retry = file_retry(l, file->retry, b->retry);
@@ -275,12 +270,27 @@ static void fill_undo(struct building *b, const struct file_step *file, struct s
     struct loading *l = b->loading;
     step->undo_none = file->undo && strcmp(file->undo, "none") == 0;
     if (file->undo && !step->undo_none)
-        step->undo_type = event_type(b, file->at, "undo", file->undo);
+        step->undo_type = file_event_type(b->loading, file->at, "undo", file->undo);
     step->data = file_expr(l, file->at, "data", file->data);
     step->undo_data = file_expr(l, file->at, "undo_data", file->undo_data);
     step->undo_timeout_ms =
         file_limit(l, file->at, "undo_timeout", file->undo_timeout, b->undo_timeout_ms);
     step->undo_retry = file_retry(l, file->undo_retry, b->undo_retry);
+}
+
+static void fill_emit(struct building *b, const struct file_step *file, struct saga_step_def *step)
+{
+    struct loading *l = b->loading;
+    static const char *const WORDS[] = {"outbox", "fire_and_forget"};
+    int delivery = file->delivery ? file_enum(file->delivery, WORDS, 2) : 0;
+    step->type = file_event_type(l, file->at, "emit", file->emit);
+    step->data = file_expr(l, file->at, "data", file->data);
+    step->forget = delivery == 1;
+    step->phases[SAGA_PHASE_DO] = "emit";
+    if (delivery < 0)
+        file_report(l, "E105", place_of(b, file->at, "delivery"), AT_VALUE,
+                    SPAN_LIT("write outbox or fire_and_forget"), "unknown delivery \"%.*s\"",
+                    SPAN_ARG(shown(b, file->delivery)));
 }
 
 static enum saga_on_failure on_failure(struct building *b, const char *at, const char *text,
@@ -318,6 +328,8 @@ static void fill(struct building *b, const struct file_step *file, struct saga_s
         fill_do(b, file, step);
     if (step->kind == SAGA_KIND_RUN)
         fill_run(b, file, step);
+    if (step->kind == SAGA_KIND_EMIT)
+        fill_emit(b, file, step);
     if (step->kind == SAGA_KIND_WAIT)
         step->wait_ms = file_duration(l, file->at, "wait", file->wait, 0);
     step->for_each = file_expr(l, file->at, "for_each", file->for_each);
@@ -359,8 +371,8 @@ static void add_prepare(struct building *b, const struct file_participant *file,
     struct saga_step_def *step =
         add_made(b, file->at, SAGA_KIND_DO,
                  arena_printf(l->arena, "%.*s/%s", SPAN_ARG(around->name), file->name), group);
-    step->type = event_type(b, file->at, "prepare", file->prepare);
-    step->undo_type = event_type(b, file->at, "abort", file->abort);
+    step->type = file_event_type(b->loading, file->at, "prepare", file->prepare);
+    step->undo_type = file_event_type(b->loading, file->at, "abort", file->abort);
     step->data = file_expr(l, file->at, "data", file->data);
     step->timeout_ms = around->timeout_ms;
     step->undo_timeout_ms = b->undo_timeout_ms;
@@ -376,7 +388,7 @@ static void add_commit(struct building *b, const struct file_participant *file,
     struct span name =
         arena_printf(b->loading->arena, "%.*s/%s/commit", SPAN_ARG(around->name), file->name);
     struct saga_step_def *step = add_made(b, file->at, SAGA_KIND_DO, name, group);
-    step->type = event_type(b, file->at, "commit", file->commit);
+    step->type = file_event_type(b->loading, file->at, "commit", file->commit);
     step->timeout_ms = b->undo_timeout_ms;
     step->retry = b->undo_retry;
     step->phases[SAGA_PHASE_DO] = "commit";

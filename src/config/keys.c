@@ -40,8 +40,13 @@ static const struct config_key KEYS[] = {
     {"saga", "defaults", "defaults", true, "For the steps that do not say otherwise."},
     {"saga", "steps", "steps", true, "What is done, in order."},
     {"saga", "output", "data", true, "Result of a completed saga; left out: the steps' outputs."},
-    {"saga", "emit", "any", NO},
+    {"saga", "emit", "map emit", true, "Events that tell what became of a saga."},
     {"saga", "retention", "any", NO},
+
+    {"emit", "completed", "event", true, "It completed: saga, status and output."},
+    {"emit", "compensated", "event", true, "All is undone: saga, status and error."},
+    {"emit", "failed", "event", true, "It ended with effects left standing: the same."},
+    {"emit", "attention", "event", true, "A person is needed now: saga, status, reason and step."},
 
     {"field", "name", "text", true, "Name of the member."},
     {"field", "type", "enum string integer number boolean object array", true, "JSON type."},
@@ -75,7 +80,7 @@ static const struct config_key KEYS[] = {
     {"step", "await", "any", NO},
     {"step", "run", "name", true,
      "Run this saga and wait for its end; its undo undoes what it did."},
-    {"step", "emit", "any", NO},
+    {"step", "emit", "event", true, "Publish this event and go on; nobody answers."},
     {"step", "two_phase", "map two_phase", true,
      "Prepare at all participants, decide, tell all; it is the pivot."},
     {"two_phase", "participants", "list participant", true, "Two to eight."},
@@ -108,7 +113,8 @@ static const struct config_key KEYS[] = {
     {"step", "fails_on", "any", NO},
     {"step", "match", "any", NO},
     {"step", "for_each", "expr", true, "Run it once for each element of this list, side by side."},
-    {"step", "delivery", "any", NO},
+    {"step", "delivery", "enum outbox fire_and_forget", true,
+     "Of an emit: at least once (outbox), or at most once. Default outbox."},
     {"step", "data_schema", "any", NO},
     {"step", "reply_schema", "any", NO},
 };

@@ -59,7 +59,7 @@ static void send(struct batch *batch, struct batch_saga *saga, const struct saga
                  const struct saga_command *command)
 {
     LIST_PUSH(batch->arena, &batch->rows, row_of(batch, saga, state, command));
-    if (saga->rows_wanted) {
+    if (saga->rows_wanted && !saga_is_event(command)) {
         struct saga_row row = {command->event_id, true};
         LIST_PUSH(batch->arena, &saga->rows, row);
     }
@@ -391,6 +391,10 @@ static void apply_effect(struct batch *batch, struct batch_event *event,
     case SAGA_EFFECT_LOCK_ASK:
     case SAGA_EFFECT_LOCK_GIVE_UP:
         note_lock(batch, saga, effect->key, effect->type == SAGA_EFFECT_LOCK_GIVE_UP);
+        break;
+    case SAGA_EFFECT_PUBLISH:
+        LIST_PUSH(batch->arena, &batch->published,
+                  row_of(batch, saga, &event->transition->next, effect->command));
         break;
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_TURN_BACK:

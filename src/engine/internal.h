@@ -135,8 +135,9 @@ struct batch {
     LIST(struct store_row_key) withdrawn;
     LIST(struct store_row_key) taken; /* recalled, or delivered to another saga */
     LIST(struct store_adoption) adoptions;
-    LIST(struct store_row) rows;    /* new ones; saga_id NONE: dropped again, see assemble */
-    LIST(struct store_row) adopted; /* to be told to the relay */
+    LIST(struct store_row) rows;      /* new ones; saga_id NONE: dropped again, see assemble */
+    LIST(struct store_row) adopted;   /* to be told to the relay */
+    LIST(struct store_row) published; /* events without a row */
     LIST(struct store_key) keys;
     LIST(struct store_key) freed_keys;
     LIST(struct store_request) requests;

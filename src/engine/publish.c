@@ -30,6 +30,8 @@ static void tell_relay(struct batch *batch)
         hooks->rows(hooks->ctx, batch->rows.items, batch->rows.count);
     if (hooks->rows && batch->adopted.count > 0)
         hooks->rows(hooks->ctx, batch->adopted.items, batch->adopted.count);
+    if (hooks->publish && batch->published.count > 0)
+        hooks->publish(hooks->ctx, batch->published.items, batch->published.count);
 }
 
 /* ---- figures ---- */

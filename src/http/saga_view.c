@@ -264,8 +264,8 @@ void print_saga(struct request *request, struct text *out, const struct saga_def
 
 static const char *kind_name(enum saga_step_kind kind)
 {
-    static const char *const NAMES[] = {"steps",     "parallel", "do", "wait",
-                                        "two_phase", "for_each", "run"};
+    static const char *const NAMES[] = {"steps",     "parallel", "do",  "wait",
+                                        "two_phase", "for_each", "run", "emit"};
     return NAMES[kind];
 }
 

@@ -72,7 +72,7 @@ struct outbox_relay {
     struct participant *participants;
     size_t in_flight;
     struct held_list answered, let_go;
-    struct held_list inner;                            /* for other sagas: of no participant */
+    struct held_list inner;    /* for other sagas: of no participant */
     struct held_list gone;     /* events: accepted, or nobody wants them */
     struct held_list given_up; /* events that can't be delivered */
     struct held_list backoff;  /* events until their next try */

@@ -49,6 +49,7 @@ enum saga_step_kind {
     SAGA_KIND_TWO_PHASE, /* a parallel group of prepares, then one of commits (S-25) */
     SAGA_KIND_FOR_EACH,  /* of a running saga: a step with `for_each`, around its elements */
     SAGA_KIND_RUN,       /* a child saga (S-24) */
+    SAGA_KIND_EMIT,      /* an event that nobody answers (S-21) */
 };
 
 /* What a failure before the pivot does (S-10): the nearest step around it that says so decides. To
@@ -114,7 +115,7 @@ struct saga_step_def {
     const struct expr *when;             /* NULL: true */
     const struct expr *data;             /* NULL: the whole input */
     const struct expr *undo_data;        /* NULL: {input, output} */
-    struct span type;                    /* `do`: the command's event type */
+    struct span type;                    /* `do`, `emit`: the event type */
     struct span undo_type;               /* NONE: has no undo */
     struct span run;                     /* `run`: the child's name (S-24) */
     uint32_t run_version;                /* and version, fixed when this was loaded */
@@ -130,6 +131,7 @@ struct saga_step_def {
     bool readonly;     /* `readonly: true` */
     bool undo_none;    /* `undo: none`: the effect may stand; treated as readonly (S: kinds) */
     bool undo_missing; /* of a definition that was loaded all the same: treated as undo_none */
+    bool forget;       /* SAGA_KIND_EMIT: `fire_and_forget`, it may be lost */
     bool pivot;
     enum saga_on_failure on_failure; /* of the root: the saga's */
     bool optional;                   /* or inside nothing: only what is said on this step (S-27) */
@@ -147,6 +149,15 @@ enum saga_key_reuse { SAGA_KEY_RETURN = 0, SAGA_KEY_REJECT, SAGA_KEY_ALLOW };
 
 /* What a lock that another saga holds does to a start (S-28). */
 enum saga_lock_conflict { SAGA_LOCK_WAIT = 0, SAGA_LOCK_REJECT };
+
+/* What a saga tells the world about itself, as events that nobody answers. */
+enum saga_notification {
+    SAGA_NOTIFY_COMPLETED = 0,
+    SAGA_NOTIFY_COMPENSATED,
+    SAGA_NOTIFY_FAILED,
+    SAGA_NOTIFY_ATTENTION, /* a blocking one arose (S-35) */
+    SAGA_NOTIFICATIONS
+};
 
 struct saga_label {
     struct span name, value;
@@ -169,7 +180,8 @@ struct saga_definition {
     const struct expr *output; /* NULL: a map of the steps' outputs */
     const struct expr *lock;   /* a key or a list of keys (S-28); NULL: locks nothing */
     enum saga_lock_conflict lock_conflict;
-    int64_t lock_timeout_ms; /* for all keys together; SAGA_NO_LIMIT: waits for ever */
+    int64_t lock_timeout_ms;              /* for all keys together; SAGA_NO_LIMIT: waits for ever */
+    struct span emit[SAGA_NOTIFICATIONS]; /* event types; NONE: not told */
 
     const struct saga_step_def *steps; /* [0] is the root */
     size_t step_count;                 /* with the root */

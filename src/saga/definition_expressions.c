@@ -306,8 +306,10 @@ static void check_steps(const struct place *place, const struct expr_path *path)
         inside_loop(place, path, loop);
     } else if (!has_output(&check->steps[other])) {
         definition_report(check, problem_at(place, "E131", path, 1),
-                          ".steps.%.*s - a %s has no output", SPAN_ARG(path->parts[1]),
-                          definition_is_group(&check->steps[other]) ? "group" : "wait");
+                          ".steps.%.*s - %s has no output", SPAN_ARG(path->parts[1]),
+                          definition_is_group(&check->steps[other])    ? "a group"
+                          : check->steps[other].kind == SAGA_KIND_EMIT ? "an emit"
+                                                                       : "a wait");
     } else if (!stands_before(place, other)) {
         not_before(place, path, other);
     } else {
@@ -393,7 +395,7 @@ static void check_step(struct definition_check *check, int16_t step)
     check_expression(check, def->when, step, "when");
     check_expression(check, def->data, step, "data");
     check_expression(check, def->undo_data, step, "undo_data");
-    if (saga_kind_acts(def->kind) && def->data == NULL)
+    if ((saga_kind_acts(def->kind) || def->kind == SAGA_KIND_EMIT) && def->data == NULL)
         check->def->input_read = true;
     def->undo_needs_data = !span_is_none(def->undo_type) && def->undo_data == NULL;
     if (def->undo_needs_data)

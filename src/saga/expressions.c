@@ -46,7 +46,7 @@ static void put_named(struct machine *m, struct text *text, int16_t group)
         if (saga_kind_acts(kind) || kind == SAGA_KIND_FOR_EACH || kind == SAGA_KIND_TWO_PHASE) {
             text_json_key(text, name_of(machine_def(m, child)));
             put_output(m, text, child);
-        } else if (kind != SAGA_KIND_WAIT) {
+        } else if (kind != SAGA_KIND_WAIT && kind != SAGA_KIND_EMIT) {
             put_named(m, text, child);
         }
     }

@@ -121,6 +121,13 @@ void forward_skip_children(struct machine *m, int16_t step); /* of a group that 
 void machine_end(struct machine *m, enum saga_status status);
 void forward_send_data(struct machine *m, int16_t step, struct span data);
 
+/* ---- emit.c ---- */
+
+void emit_step(struct machine *m, int16_t step);
+/* The saga ended, or a blocking attention arose: told if the definition says so. */
+void emit_end(struct machine *m);
+void emit_attention(struct machine *m, const struct saga_need *need);
+
 /* ---- backward.c ---- */
 
 void backward_turn(struct machine *m, enum saga_cause cause, int16_t step);

@@ -99,6 +99,7 @@ static const char *const EFFECT[] = {
     [SAGA_EFFECT_LOCK_ASK] = "lock_ask",
     [SAGA_EFFECT_LOCK_GIVE_UP] = "lock_give_up",
     [SAGA_EFFECT_RECALL] = "recall",
+    [SAGA_EFFECT_PUBLISH] = "publish",
 };
 
 static const char *const VERDICT[] = {

@@ -143,6 +143,7 @@ static void tell_attention(struct machine *m, const struct saga_state *before)
     if (now.reason == then.reason && now.step == then.step)
         return;
     machine_effect(m, SAGA_EFFECT_ATTENTION, now.step, SAGA_PHASE_DO)->attention = now.reason;
+    emit_attention(m, &now);
 }
 
 /* A for_each that began may belong before another one. */

@@ -109,12 +109,24 @@ static void put_event(struct line *line, const struct saga_definition *def,
     }
 }
 
+/* Of a step by its name, of the saga itself by its type. */
+static void put_emit(struct line *line, const struct saga_effect *effect, struct span name)
+{
+    put(line, effect->type == SAGA_EFFECT_PUBLISH ? "publish " : "emit ");
+    put_span(line, effect->step > SAGA_STEP_ROOT ? name : effect->command->type);
+}
+
 static void put_effect(struct line *line, const struct saga_state *next,
                        const struct saga_effect *effect)
 {
     struct span name = name_of(next, effect->step);
     switch (effect->type) {
+    case SAGA_EFFECT_PUBLISH:
     case SAGA_EFFECT_SEND:
+        if (saga_is_event(effect->command)) {
+            put_emit(line, effect, name);
+            break;
+        }
         put_span(line, effect->command->phase);
         if (effect->step == SAGA_STEP_NONE)
             break;

@@ -106,7 +106,8 @@ static void follow(struct sim_history *h, const struct saga_event *event,
 {
     switch (effect->type) {
     case SAGA_EFFECT_SEND:
-        send(h, event, t, effect);
+        if (!saga_is_event(effect->command))
+            send(h, event, t, effect);
         break;
     case SAGA_EFFECT_SETTLE:
         sim_row_remove(h, effect->event_id);
@@ -135,6 +136,7 @@ static void follow(struct sim_history *h, const struct saga_event *event,
     case SAGA_EFFECT_LOCK_GIVE_UP:
         sim_violate(h, "S-28: a lock is asked for by a definition that has none");
         break;
+    case SAGA_EFFECT_PUBLISH:
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_TURN_BACK:
         break;

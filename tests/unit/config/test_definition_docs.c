@@ -26,6 +26,7 @@ static const struct {
     {"defaults", "\n## Defaults\n"},
     {"lock", "\n## Locks\n"},
     {"two_phase", "\n## Two phases\n"},
+    {"emit", "\n## Events\n"},
     {"participant", "\n## Participants of two phases\n"},
 };
 #define SECTION_COUNT (sizeof SECTIONS / sizeof SECTIONS[0])
@@ -43,6 +44,7 @@ static const struct {
     {"json", "JSON"},
     {"map lock", "lock"},
     {"map two_phase", "two_phase"},
+    {"map emit", "emit"},
     {"list participant", "list of participants"},
 };
 

@@ -316,8 +316,27 @@ static void what_is_missing_is_told(void **state)
     assert_tells(loaded, "saga: s\nsteps:\n  - parallel: []\n",
                  "3:5 E106 \"parallel\" has no steps | each step begins with - \n");
     assert_tells(loaded, "saga: s\nsteps:\n  - name: nothing\n",
-                 "3:5 E111 this step does nothing | write exactly one of do, run, wait, "
+                 "3:5 E111 this step does nothing | write exactly one of do, run, wait, emit, "
                  "parallel, steps, two_phase\n");
+}
+
+static void what_an_emit_can_not_be_is_told(void **state)
+{
+    struct loaded *loaded = *state;
+    assert_tells(loaded,
+                 "saga: s\n"
+                 "emit: {completed: done, later: a.b.c}\n"
+                 "steps:\n"
+                 "  - emit: a.b.c\n"
+                 "    undo: a.b.d\n"
+                 "    delivery: post\n"
+                 "  - {do: a.b.e, data: .steps.c_b, delivery: outbox}\n",
+                 "2:19 E105 \"done\" is not an event type | write domain.entity.action\n"
+                 "2:25 E101 unknown key \"later\" in emit\n"
+                 "5:5 E112 \"undo\" says nothing on this kind of step\n"
+                 "6:15 E105 unknown delivery \"post\" | write outbox or fire_and_forget\n"
+                 "7:23 E131 .steps.c_b - an emit has no output\n"
+                 "7:35 E112 \"delivery\" says nothing on this kind of step\n");
 }
 
 static void what_is_too_much_is_told(void **state)
@@ -325,7 +344,7 @@ static void what_is_too_much_is_told(void **state)
     struct loaded *loaded = *state;
     assert_tells(loaded, "saga: s\nsteps:\n  - do: a.b.c\n    wait: 3s\n",
                  "3:5 E111 this step has several verbs | write exactly one of do, run, wait, "
-                 "parallel, steps, two_phase\n");
+                 "emit, parallel, steps, two_phase\n");
     assert_tells(loaded, "saga: s\nsteps:\n  - wait: 3s\n    undo: a.b.c\n    retry: {}\n",
                  "4:5 E112 \"undo\" says nothing on this kind of step\n"
                  "5:5 E112 \"retry\" says nothing on this kind of step\n");
@@ -397,6 +416,7 @@ int main(void)
         TEST(what_only_follows_from_a_mistake_is_not_told_too),
         TEST(what_does_not_follow_is_told_beside_it),
         TEST(what_is_missing_is_told),
+        TEST(what_an_emit_can_not_be_is_told),
         TEST(what_is_too_much_is_told),
         TEST(names_and_labels_are_checked_where_they_stand),
         TEST(a_lock_is_checked_where_it_stands),
