@@ -176,6 +176,8 @@ struct file_step {
         *undo_data;
     char *undo_timeout, *pivot, *readonly, *optional, *max_parallel, *for_each, *on_failure;
     char *emit, *delivery;
+    char **succeeds_on, **fails_on;
+    unsigned succeeds_on_count, fails_on_count;
     struct file_two_phase *two_phase;
     struct file_retry *retry, *undo_retry;
     struct file_step *parallel, *steps;

@@ -197,6 +197,8 @@ static void refuse_modifiers(struct building *b, const struct file_step *file,
     } KEYS[] = {
         {"data", file->data, acts || kind == SAGA_KIND_EMIT},
         {"delivery", file->delivery, kind == SAGA_KIND_EMIT},
+        {"succeeds_on", file->succeeds_on, is_do},
+        {"fails_on", file->fails_on, is_do},
         {"to", file->to, is_do},
         {"timeout", file->timeout, acts},
         {"retry", file->retry, is_do},
@@ -220,6 +222,48 @@ static void refuse_modifiers(struct building *b, const struct file_step *file,
 }
 
 /* ---- one step ---- */
+
+static const struct span *reply_types(struct building *b, const char *at, const char *key,
+                                      char **texts, unsigned count)
+{
+    struct loading *l = b->loading;
+    struct span pointer = file_pointer(l, span_of(at), span_of(key));
+    struct span *out = ARENA_ARRAY(l->arena, struct span, count + 1);
+    if (count > SAGA_TYPES_MAX)
+        file_report(l, "E108", file_place(l, pointer), AT_VALUE, SPAN_NONE,
+                    "more than %d event types", SAGA_TYPES_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        char index[16];
+        snprintf(index, sizeof index, "%u", i);
+        out[i] = file_event_type(l, pointer.ptr, index, texts[i]);
+    }
+    return out;
+}
+
+/* One reply can't be both. */
+static void check_reply_types(struct building *b, const struct file_step *file,
+                              const struct saga_step_def *step)
+{
+    for (size_t i = 0; i < step->fails_on_count; i++) {
+        for (size_t j = 0; j < step->succeeds_on_count; j++) {
+            if (span_equal(step->fails_on[i], step->succeeds_on[j]))
+                file_report(b->loading, "E109", place_of(b, file->at, "fails_on"), AT_VALUE,
+                            SPAN_NONE, "\"%.*s\" is in \"succeeds_on\", too",
+                            SPAN_ARG(shown(b, step->fails_on[i].ptr)));
+        }
+    }
+}
+
+static void fill_replies(struct building *b, const struct file_step *file,
+                         struct saga_step_def *step)
+{
+    step->succeeds_on =
+        reply_types(b, file->at, "succeeds_on", file->succeeds_on, file->succeeds_on_count);
+    step->succeeds_on_count = file->succeeds_on_count;
+    step->fails_on = reply_types(b, file->at, "fails_on", file->fails_on, file->fails_on_count);
+    step->fails_on_count = file->fails_on_count;
+    check_reply_types(b, file, step);
+}
 
 static void fill_do(struct building *b, const struct file_step *file, struct saga_step_def *step)
 {
@@ -324,8 +368,10 @@ static void fill(struct building *b, const struct file_step *file, struct saga_s
         refuse_modifiers(b, file, step->kind);
     if (saga_kind_acts(step->kind))
         fill_undo(b, file, step);
-    if (step->kind == SAGA_KIND_DO)
+    if (step->kind == SAGA_KIND_DO) {
         fill_do(b, file, step);
+        fill_replies(b, file, step);
+    }
     if (step->kind == SAGA_KIND_RUN)
         fill_run(b, file, step);
     if (step->kind == SAGA_KIND_EMIT)

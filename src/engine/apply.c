@@ -465,7 +465,9 @@ static void act_on_verdict(struct batch *batch, struct batch_event *event)
     case SAGA_UNMATCHED:
         doubt(batch, event->saga);
         engine_letter(batch, event, SPAN_LIT("unmatched"),
-                      SPAN_LIT("a reply to a command that its saga never sent"));
+                      event->transition->step > SAGA_STEP_ROOT
+                          ? SPAN_LIT("no answer to its command by its type")
+                          : SPAN_LIT("a reply to a command that its saga never sent"));
         break;
     case SAGA_CONTRADICTION:
         doubt(batch, event->saga);
@@ -513,7 +515,7 @@ static const struct store_row_seen *row_seen(const struct batch_saga *saga, stru
 static void know_owner(const struct batch *batch, struct batch_event *event)
 {
     struct engine_item *item = event->item;
-    if (item->event.type != SAGA_EVENT_REPLY || item->event.reply.outcome != SAGA_OUTCOME_UNKNOWN)
+    if (!saga_reply_may_be_unknown(&item->event))
         return;
     const struct store_row_seen *row = row_seen(event->saga, item->event.reply.command_id);
     item->event.reply.from_owner =

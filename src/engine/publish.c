@@ -63,10 +63,11 @@ static void count_reply(const struct batch_event *event)
 {
     const struct saga_transition *transition = event->transition;
     const struct saga_definition *def = event->saga->definition;
-    if (transition->step <= SAGA_STEP_ROOT)
+    const struct saga_event *reply = transition->reply;
+    if (transition->step <= SAGA_STEP_ROOT || reply == NULL)
         return;
     const struct saga_step_def *step = saga_def_at(def, &transition->next, transition->step);
-    struct span outcome = span_of(saga_outcome_name(event->item->event.reply.outcome));
+    struct span outcome = span_of(saga_outcome_name(reply->reply.outcome));
     struct span labels[] = {def->name, step->name, outcome};
     metric_add(metric_series(METRIC_STEP_ATTEMPTS, labels), 1);
     if (transition->phase == SAGA_PHASE_UNDO) {

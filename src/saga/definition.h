@@ -29,6 +29,7 @@
 #define SAGA_FIELDS_MAX     100
 #define SAGA_LABELS_MAX     32
 #define SAGA_CODES_MAX      32    /* in one `only` or `except` */
+#define SAGA_TYPES_MAX      16    /* in one `succeeds_on` or `fails_on` */
 #define SAGA_KEPT_MAX       64    /* paths kept of one step's output; more: all of it */
 #define SAGA_LOCKS_MAX      16    /* keys that one saga locks (S-28) */
 #define SAGA_TREE_LOCKS_MAX 16000 /* keys that a saga keeps, with those of its ended children */
@@ -111,12 +112,15 @@ struct saga_step_def {
     uint16_t subtree; /* how many steps: this one and all below it, which stand right behind it */
     bool in_loop;     /* stands below a step with for_each: runs once an element */
 
-    const struct expr *for_each;         /* NULL: runs once */
-    const struct expr *when;             /* NULL: true */
-    const struct expr *data;             /* NULL: the whole input */
-    const struct expr *undo_data;        /* NULL: {input, output} */
-    struct span type;                    /* `do`, `emit`: the event type */
-    struct span undo_type;               /* NONE: has no undo */
+    const struct expr *for_each;    /* NULL: runs once */
+    const struct expr *when;        /* NULL: true */
+    const struct expr *data;        /* NULL: the whole input */
+    const struct expr *undo_data;   /* NULL: {input, output} */
+    struct span type;               /* `do`, `emit`: the event type */
+    struct span undo_type;          /* NONE: has no undo */
+    const struct span *succeeds_on; /* `do`: types of replies beside the usual ones */
+    const struct span *fails_on;
+    size_t succeeds_on_count, fails_on_count;
     struct span run;                     /* `run`: the child's name (S-24) */
     uint32_t run_version;                /* and version, fixed when this was loaded */
     const struct saga_definition *child; /* NULL: loaded without knowing the others */

@@ -30,6 +30,14 @@ struct machine {
     struct saga_transition *out;
 };
 
+/* An operation by a command of it. */
+struct found_operation {
+    int16_t step;
+    enum saga_phase phase;
+    bool newest;       /* the newest generation, which alone can fail (S-7) */
+    bool older_number; /* an operation that an operator has replaced */
+};
+
 /* ---- step.c ---- */
 
 struct saga_effect *machine_effect(struct machine *m, enum saga_effect_type type, int16_t step,
@@ -120,6 +128,11 @@ void forward_complete(struct machine *m);
 void forward_skip_children(struct machine *m, int16_t step); /* of a group that did not start */
 void machine_end(struct machine *m, enum saga_status status);
 void forward_send_data(struct machine *m, int16_t step, struct span data);
+
+/* ---- outcome.c ---- */
+
+/* From here on m->event says what the reply to this operation means; false: nothing, it is none. */
+bool outcome_tell(struct machine *m, const struct found_operation *found);
 
 /* ---- emit.c ---- */
 
@@ -217,12 +230,6 @@ void operator_cancel(struct machine *m);
 void operator_close(struct machine *m);
 
 /* Which operation a command id belongs to; false: none of this saga. */
-struct found_operation {
-    int16_t step;
-    enum saga_phase phase;
-    bool newest;       /* the newest generation, which alone can fail (S-7) */
-    bool older_number; /* an operation that an operator has replaced */
-};
 bool machine_find_operation(const struct machine *m, struct id command_id,
                             struct found_operation *out);
 

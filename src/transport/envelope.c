@@ -202,46 +202,30 @@ static bool ends_in(struct span text, const char *suffix)
     return text.len > len && memcmp(text.ptr + text.len - len, suffix, len) == 0;
 }
 
-static enum err read_failure(const struct envelope *envelope, struct arena *arena,
-                             struct saga_event *out, struct envelope_problem *problem)
+static enum err check_failure(const struct envelope *envelope, struct arena *arena,
+                              struct envelope_problem *problem)
 {
     json_t *data;
     struct arena *outer = json_use(arena);
     enum err err = json_read(envelope->data, &data, NULL);
-    out->reply.code = err ? SPAN_NONE : json_span(json_at(data, "/code"));
-    out->reply.message = err ? SPAN_NONE : json_span(json_at(data, "/message"));
-    bool retryable = !err && json_is_true(json_at(data, "/retryable"));
+    bool has_code = !err && json_span(json_at(data, "/code")).len > 0;
     json_use(outer);
-    if (out->reply.code.len == 0)
-        return problem_at(problem, "/data/code", "a failure needs a code");
-    out->reply.outcome = span_is(out->reply.code, "unknown") ? SAGA_OUTCOME_UNKNOWN
-                         : retryable                         ? SAGA_OUTCOME_TRANSIENT
-                                                             : SAGA_OUTCOME_REJECTED;
-    return ERR_OK;
+    return has_code ? ERR_OK : problem_at(problem, "/data/code", "a failure needs a code");
 }
 
 enum err envelope_reply(const struct envelope *envelope, struct arena *arena,
                         struct saga_event *out, struct envelope_problem *problem)
 {
-    struct span type = envelope->event_type;
     *out = (struct saga_event){
         .type = SAGA_EVENT_REPLY,
         .saga_id = envelope->correlation_id,
         .event_id = envelope->event_id,
     };
     out->reply.command_id = envelope->causation_id;
+    out->reply.type = envelope->event_type;
+    out->reply.data = envelope->data;
     if (id_is_none(envelope->causation_id))
         return problem_at(problem, "/causationId", "a reply names the eventId of its command here");
-    if (ends_in(type, "_failed"))
-        return read_failure(envelope, arena, out, problem);
-    if (ends_in(type, "_in_progress")) {
-        out->reply.outcome = SAGA_OUTCOME_IN_PROGRESS;
-        return ERR_OK;
-    }
-    if (!ends_in(type, "_succeeded"))
-        return problem_at(problem, "/eventType",
-                          "no reply: its type ends in _succeeded, _failed or _in_progress");
-    out->reply.outcome = SAGA_OUTCOME_OK;
-    out->reply.data = envelope->data;
-    return ERR_OK;
+    return ends_in(envelope->event_type, "_failed") ? check_failure(envelope, arena, problem)
+                                                    : ERR_OK;
 }

@@ -46,9 +46,8 @@ MUST_CHECK enum err envelope_from_json(json_t *value, struct arena *arena, struc
                                        struct envelope_problem *problem);
 
 /*
- * What a reply event says about its command: `_succeeded` is ok, `_failed` is rejected, transient
- * (retryable: true) or unknown (code "unknown"), `_in_progress` moves the deadline. ERR_INVALID if
- * the event is no reply (its type has none of the suffixes) or its failure data can't be read.
+ * A reply event for the core, which alone knows what its type says about its command. ERR_INVALID
+ * if it names no command, or is a `_failed` whose data can't be read (S-8).
  */
 MUST_CHECK enum err envelope_reply(const struct envelope *envelope, struct arena *arena,
                                    struct saga_event *out, struct envelope_problem *problem);

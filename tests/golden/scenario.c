@@ -148,6 +148,18 @@ static const char *reply(struct scenario *s, struct span outcome, struct span re
     return NULL;
 }
 
+static const char *reply_event(struct scenario *s, struct span rest, struct saga_event *event)
+{
+    bool inner; /* of a run, too, it comes from outside: no child says it */
+    event->type = SAGA_EVENT_REPLY;
+    event->reply.type = word(&rest);
+    if (!command_of(s, word(&rest), &event->reply.command_id, &inner))
+        return "BAD LINE: no such step";
+    event->reply.from_owner = !s->from_others;
+    event->reply.data = rest.len ? rest : SPAN_NONE;
+    return NULL;
+}
+
 static const char *operator_(struct span action, struct span rest, struct saga_event *event)
 {
     struct span step = word(&rest);
@@ -219,6 +231,8 @@ static const char *parse(struct scenario *s, struct span line, struct saga_event
         return parent(s, rest, event);
     if (span_is(verb, "timer"))
         return wake(s, event);
+    if (span_is(verb, "event"))
+        return reply_event(s, rest, event);
     if (span_is(verb, "due")) {
         event->type = SAGA_EVENT_TIMER;
         return NULL;

@@ -11,10 +11,11 @@
  *
  * Events: start [JSON] · start_in DURATION [JSON] · ok|rejected|transient|unknown|in_progress
  * |child_failed STEP[!] [JSON or code] ("STEP!" is its undo; "STEP@2" answers generation 2; a
- * transient one may end in "after DURATION", its Retry-After) · due (a wake-up now) · timer (a
- * wake-up when it is due) · handed_over STEP · adopted STEP · cancel|pause|resume|retry|close ·
- * retry|complete|fail|skip|undo_done|waive STEP [JSON] · release KEY · start_child [JSON] ·
- * parent cancel|close|turn_back · dry EVENT (asked, and thrown away)
+ * transient one may end in "after DURATION", its Retry-After) · event TYPE STEP [JSON] (a reply
+ * event) · due (a wake-up now) · timer (a wake-up when it is due) · handed_over STEP · adopted STEP
+ * · cancel|pause|resume|retry|close · retry|complete|fail|skip|undo_done|waive STEP [JSON] ·
+ * release KEY · start_child [JSON] · parent cancel|close|turn_back · dry EVENT (asked, and thrown
+ * away)
  *
  * Questions, which change nothing: show (the saga) · show STEP · wakes (when the next wake-up is
  * due) · sent (the commands of the last transition) · attention (as of now).

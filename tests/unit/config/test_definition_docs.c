@@ -43,6 +43,7 @@ static const struct {
     {"bool", "`true` or `false`"},
     {"json", "JSON"},
     {"map lock", "lock"},
+    {"events", "list of event types"},
     {"map two_phase", "two_phase"},
     {"map emit", "emit"},
     {"list participant", "list of participants"},

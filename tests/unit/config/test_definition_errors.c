@@ -339,6 +339,23 @@ static void what_an_emit_can_not_be_is_told(void **state)
                  "7:35 E112 \"delivery\" says nothing on this kind of step\n");
 }
 
+static void types_of_replies_are_types_and_say_one_thing(void **state)
+{
+    struct loaded *loaded = *state;
+    assert_tells(loaded,
+                 "saga: s\n"
+                 "steps:\n"
+                 "  - do: a.b.c\n"
+                 "    succeeds_on: [a.b.done, done]\n"
+                 "    fails_on: [a.b.gone, a.b.done]\n"
+                 "    undo: none\n"
+                 "  - wait: 1s\n"
+                 "    fails_on: [a.b.gone]\n",
+                 "4:29 E105 \"done\" is not an event type | write domain.entity.action\n"
+                 "5:15 E109 \"a.b.done\" is in \"succeeds_on\", too\n"
+                 "8:5 E112 \"fails_on\" says nothing on this kind of step\n");
+}
+
 static void what_is_too_much_is_told(void **state)
 {
     struct loaded *loaded = *state;
@@ -417,6 +434,7 @@ int main(void)
         TEST(what_does_not_follow_is_told_beside_it),
         TEST(what_is_missing_is_told),
         TEST(what_an_emit_can_not_be_is_told),
+        TEST(types_of_replies_are_types_and_say_one_thing),
         TEST(what_is_too_much_is_told),
         TEST(names_and_labels_are_checked_where_they_stand),
         TEST(a_lock_is_checked_where_it_stands),

@@ -278,6 +278,17 @@ static void participant_has_data(DEF)
     assert_span(expr_source(step_of(def, "move/to")->data), ".input.to");
 }
 
+static void step_has_succeeds_on(DEF)
+{
+    assert_int_equal(def->steps[1].succeeds_on_count, 2);
+    assert_span(def->steps[1].succeeds_on[0], "demo.greeting.said");
+    assert_span(def->steps[1].succeeds_on[1], "a.b");
+}
+static void step_has_fails_on(DEF)
+{
+    assert_int_equal(def->steps[1].fails_on_count, 1);
+    assert_span(def->steps[1].fails_on[0], "demo.greeting.refused");
+}
 static void step_is_emit(DEF)
 {
     assert_int_equal(def->steps[1].kind, SAGA_KIND_EMIT);
@@ -398,6 +409,9 @@ static const struct sample WORKS[] = {
     {"participant", "commit", TWO_PHASE, participant_has_commit},
     {"participant", "abort", TWO_PHASE, participant_has_abort},
     {"participant", "data", TWO_PHASE, participant_has_data},
+    {"step", "succeeds_on", STEP "    succeeds_on: [demo.greeting.said, a.b]\n",
+     step_has_succeeds_on},
+    {"step", "fails_on", STEP "    fails_on: [demo.greeting.refused]\n", step_has_fails_on},
     {"step", "emit", "saga: s\nsteps:\n  - emit: sales.order.accepted\n", step_is_emit},
     {"step", "delivery", "saga: s\nsteps:\n  - {emit: a.b.c, delivery: fire_and_forget}\n",
      step_is_forgotten},
@@ -411,10 +425,9 @@ static const struct sample WORKS[] = {
 
 /* Of the language as a whole, but not of this version. */
 static const char *const REFUSED[][2] = {
-    {"saga", "input_schema"}, {"saga", "triggers"}, {"saga", "attributes"}, {"saga", "redact"},
-    {"saga", "encrypt"},      {"saga", "subject"},  {"saga", "retention"},  {"step", "await"},
-    {"step", "succeeds_on"},  {"step", "fails_on"}, {"step", "match"},      {"step", "data_schema"},
-    {"step", "reply_schema"},
+    {"saga", "input_schema"}, {"saga", "triggers"},    {"saga", "attributes"},   {"saga", "redact"},
+    {"saga", "encrypt"},      {"saga", "subject"},     {"saga", "retention"},    {"step", "await"},
+    {"step", "match"},        {"step", "data_schema"}, {"step", "reply_schema"},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
@@ -506,11 +519,11 @@ static void a_step_of_a_kind_that_is_not_supported_yet_is_only_told_that(void **
                  "  - await: approvals.order.decided\n"
                  "    match: .event.data.id == .input.id\n"
                  "  - do: a.b.c\n"
-                 "    succeeds_on: [a.b.done]\n"
+                 "    data_schema: [a.b.done]\n"
                  "    undo: a.b.d\n",
                  "3:5 E102 \"await\" is not supported yet by this version\n"
                  "4:5 E102 \"match\" is not supported yet by this version\n"
-                 "6:5 E102 \"succeeds_on\" is not supported yet by this version\n");
+                 "6:5 E102 \"data_schema\" is not supported yet by this version\n");
 }
 
 static void the_full_example_is_refused_for_what_is_not_supported_yet_and_nothing_else(void **state)
