@@ -107,6 +107,20 @@ COMMENT ON COLUMN sagas.state IS 'The whole state as the core encodes it; foldin
 COMMENT ON COLUMN sagas.waits_for_child IS 'A saga that it runs lives, or is about to: its end is the next event.';
 COMMENT ON COLUMN sagas.parent IS 'The saga that runs it; null: none does.';
 COMMENT ON COLUMN sagas.root IS 'The saga at the top of the tree it stands in; null: it is that itself.';
+-- ---- what people look for a saga by ----
+
+CREATE TABLE attributes (
+    saga_id uuid NOT NULL,
+    name    text NOT NULL,
+    value   text NOT NULL,
+    PRIMARY KEY (saga_id, name)
+);
+CREATE INDEX attributes_value ON attributes (name, value, saga_id);
+
+COMMENT ON TABLE attributes IS 'Attributes of sagas as their definitions make them; those that are null are left out.';
+COMMENT ON COLUMN attributes.saga_id IS 'The saga.';
+COMMENT ON COLUMN attributes.name IS 'Name of the attribute.';
+COMMENT ON COLUMN attributes.value IS 'Its value as text; of a number, true and false as JSON has it.';
 
 -- ---- journal ----
 
@@ -398,7 +412,7 @@ COMMENT ON FUNCTION sagad_activate IS 'Makes one version the one that new sagas 
 DO $$
 BEGIN
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO sagad_read;
-    GRANT SELECT, INSERT, UPDATE, DELETE ON sagas, starts, locks, lock_queue, outbox, requests, dead_letters, definitions, daemons TO sagad_run;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON sagas, attributes, starts, locks, lock_queue, outbox, requests, dead_letters, definitions, daemons TO sagad_run;
     GRANT SELECT, INSERT ON journal, audit TO sagad_run;
     GRANT SELECT ON schema_migrations TO sagad_run;
 EXCEPTION

@@ -186,6 +186,9 @@ struct file_step {
 struct file_lock {
     char *at, *key, *on_conflict, *timeout;
 };
+struct file_attribute {
+    char *at, *name, *value;
+};
 struct file_emit {
     char *at, *completed, *compensated, *failed, *attention;
 };
@@ -199,6 +202,8 @@ struct file_saga {
     struct file_defaults *defaults;
     struct file_lock *lock;
     struct file_emit *emit;
+    struct file_attribute *attributes;
+    unsigned attributes_count;
     struct file_step *steps;
     unsigned steps_count;
 };
@@ -243,6 +248,12 @@ bool file_is_consequence(struct loading *loading, const struct steps_built *step
 /* ---- definition_steps.c ---- */
 
 void file_steps(struct loading *loading, const struct file_saga *file, struct steps_built *out);
+
+/* ---- definition_events.c ---- */
+
+void file_emit(struct loading *loading, const struct file_step *file, struct saga_step_def *step);
+void file_replies(struct loading *loading, const struct file_step *file,
+                  struct saga_step_def *step);
 
 /* ---- definition_build.c ---- */
 

@@ -124,6 +124,16 @@ static const cyaml_schema_field_t lock_fields[] = {
     CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t attribute_fields[] = {
+    TEXT("at", struct file_attribute, at),
+    TEXT("name", struct file_attribute, name),
+    TEXT("value", struct file_attribute, value),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t attribute_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_attribute, attribute_fields),
+};
+
 static const cyaml_schema_field_t emit_fields[] = {
     TEXT("at", struct file_emit, at),
     TEXT("completed", struct file_emit, completed),
@@ -151,6 +161,8 @@ static const cyaml_schema_field_t saga_fields[] = {
     CYAML_FIELD_MAPPING_PTR("defaults", OPTIONAL, struct file_saga, defaults, defaults_fields),
     CYAML_FIELD_MAPPING_PTR("lock", OPTIONAL, struct file_saga, lock, lock_fields),
     CYAML_FIELD_MAPPING_PTR("emit", OPTIONAL, struct file_saga, emit, emit_fields),
+    CYAML_FIELD_SEQUENCE("attributes", OPTIONAL, struct file_saga, attributes, &attribute_entry, 0,
+                         CYAML_UNLIMITED),
     CYAML_FIELD_SEQUENCE("steps", OPTIONAL, struct file_saga, steps, &step_entry, 0,
                          CYAML_UNLIMITED),
     CYAML_FIELD_END,

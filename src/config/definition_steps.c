@@ -223,48 +223,6 @@ static void refuse_modifiers(struct building *b, const struct file_step *file,
 
 /* ---- one step ---- */
 
-static const struct span *reply_types(struct building *b, const char *at, const char *key,
-                                      char **texts, unsigned count)
-{
-    struct loading *l = b->loading;
-    struct span pointer = file_pointer(l, span_of(at), span_of(key));
-    struct span *out = ARENA_ARRAY(l->arena, struct span, count + 1);
-    if (count > SAGA_TYPES_MAX)
-        file_report(l, "E108", file_place(l, pointer), AT_VALUE, SPAN_NONE,
-                    "more than %d event types", SAGA_TYPES_MAX);
-    for (unsigned i = 0; i < count; i++) {
-        char index[16];
-        snprintf(index, sizeof index, "%u", i);
-        out[i] = file_event_type(l, pointer.ptr, index, texts[i]);
-    }
-    return out;
-}
-
-/* One reply can't be both. */
-static void check_reply_types(struct building *b, const struct file_step *file,
-                              const struct saga_step_def *step)
-{
-    for (size_t i = 0; i < step->fails_on_count; i++) {
-        for (size_t j = 0; j < step->succeeds_on_count; j++) {
-            if (span_equal(step->fails_on[i], step->succeeds_on[j]))
-                file_report(b->loading, "E109", place_of(b, file->at, "fails_on"), AT_VALUE,
-                            SPAN_NONE, "\"%.*s\" is in \"succeeds_on\", too",
-                            SPAN_ARG(shown(b, step->fails_on[i].ptr)));
-        }
-    }
-}
-
-static void fill_replies(struct building *b, const struct file_step *file,
-                         struct saga_step_def *step)
-{
-    step->succeeds_on =
-        reply_types(b, file->at, "succeeds_on", file->succeeds_on, file->succeeds_on_count);
-    step->succeeds_on_count = file->succeeds_on_count;
-    step->fails_on = reply_types(b, file->at, "fails_on", file->fails_on, file->fails_on_count);
-    step->fails_on_count = file->fails_on_count;
-    check_reply_types(b, file, step);
-}
-
 static void fill_do(struct building *b, const struct file_step *file, struct saga_step_def *step)
 {
     struct loading *l = b->loading;
@@ -322,21 +280,6 @@ static void fill_undo(struct building *b, const struct file_step *file, struct s
     step->undo_retry = file_retry(l, file->undo_retry, b->undo_retry);
 }
 
-static void fill_emit(struct building *b, const struct file_step *file, struct saga_step_def *step)
-{
-    struct loading *l = b->loading;
-    static const char *const WORDS[] = {"outbox", "fire_and_forget"};
-    int delivery = file->delivery ? file_enum(file->delivery, WORDS, 2) : 0;
-    step->type = file_event_type(l, file->at, "emit", file->emit);
-    step->data = file_expr(l, file->at, "data", file->data);
-    step->forget = delivery == 1;
-    step->phases[SAGA_PHASE_DO] = "emit";
-    if (delivery < 0)
-        file_report(l, "E105", place_of(b, file->at, "delivery"), AT_VALUE,
-                    SPAN_LIT("write outbox or fire_and_forget"), "unknown delivery \"%.*s\"",
-                    SPAN_ARG(shown(b, file->delivery)));
-}
-
 static enum saga_on_failure on_failure(struct building *b, const char *at, const char *text,
                                        bool *optional)
 {
@@ -370,12 +313,12 @@ static void fill(struct building *b, const struct file_step *file, struct saga_s
         fill_undo(b, file, step);
     if (step->kind == SAGA_KIND_DO) {
         fill_do(b, file, step);
-        fill_replies(b, file, step);
+        file_replies(l, file, step);
     }
     if (step->kind == SAGA_KIND_RUN)
         fill_run(b, file, step);
     if (step->kind == SAGA_KIND_EMIT)
-        fill_emit(b, file, step);
+        file_emit(l, file, step);
     if (step->kind == SAGA_KIND_WAIT)
         step->wait_ms = file_duration(l, file->at, "wait", file->wait, 0);
     step->for_each = file_expr(l, file->at, "for_each", file->for_each);

@@ -29,7 +29,7 @@ static const struct config_key KEYS[] = {
      "Another saga has it: wait for it, or refuse the start. Default wait."},
     {"lock", "timeout", "dur", true,
      "Not had by then: the saga ends compensated. Left out: it waits."},
-    {"saga", "attributes", "any", NO},
+    {"saga", "attributes", "list attribute", true, "Values to find sagas by."},
     {"saga", "redact", "any", NO},
     {"saga", "encrypt", "any", NO},
     {"saga", "subject", "any", NO},
@@ -42,6 +42,9 @@ static const struct config_key KEYS[] = {
     {"saga", "output", "data", true, "Result of a completed saga; left out: the steps' outputs."},
     {"saga", "emit", "map emit", true, "Events that tell what became of a saga."},
     {"saga", "retention", "any", NO},
+
+    {"attribute", "name", "step_name", true, "Unique in the saga."},
+    {"attribute", "value", "expr", true, "Text, a number, true or false; made again as steps end."},
 
     {"emit", "completed", "event", true, "It completed: saga, status and output."},
     {"emit", "compensated", "event", true, "All is undone: saga, status and error."},

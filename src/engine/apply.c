@@ -392,6 +392,9 @@ static void apply_effect(struct batch *batch, struct batch_event *event,
     case SAGA_EFFECT_LOCK_GIVE_UP:
         note_lock(batch, saga, effect->key, effect->type == SAGA_EFFECT_LOCK_GIVE_UP);
         break;
+    case SAGA_EFFECT_ATTRIBUTES:
+        saga->attributes_changed = true;
+        break;
     case SAGA_EFFECT_PUBLISH:
         LIST_PUSH(batch->arena, &batch->published,
                   row_of(batch, saga, &event->transition->next, effect->command));

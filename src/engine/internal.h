@@ -84,7 +84,8 @@ struct batch_saga { /* one saga in a batch, as its events go by */
     bool cached;                    /* its state came from the cache */
     bool doubtful;                  /* from the cache, and an event was not applied: look again */
     bool rows_wanted;
-    bool changed;   /* at least one event was applied */
+    bool changed; /* at least one event was applied */
+    bool attributes_changed;
     bool wake_only; /* a wake-up found nothing due: set the next */
     bool ended;
     uint64_t number_before;
@@ -149,6 +150,8 @@ struct batch {
     LIST(struct store_lock) locks_noted; /* asked for by the events so far */
     LIST(struct store_lock) locks_given_up;
     LIST(struct store_lock) locks_asked; /* of what the sagas are in the end */
+    LIST(struct id) cleared;             /* sagas whose attributes are replaced */
+    LIST(struct store_attribute) attributes;
 };
 
 /* Decide everything for the first `count` items. Writes nothing; ERR_UNAVAILABLE from loading. */

@@ -250,6 +250,10 @@ void print_saga(struct request *request, struct text *out, const struct saga_def
     print_progress(out, progress.done, progress.total);
     print_attention(request, out, def, state);
     print_cause(out, state);
+    if (!span_is_none(state->attributes)) {
+        text_json_key(out, "attributes");
+        text_json_raw(out, state->attributes);
+    }
     text_json_key(out, "input");
     text_json_raw(out, state->input);
     if (state->status == SAGA_STATUS_COMPLETED) {

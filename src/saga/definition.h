@@ -34,6 +34,7 @@
 #define SAGA_LOCKS_MAX      16    /* keys that one saga locks (S-28) */
 #define SAGA_TREE_LOCKS_MAX 16000 /* keys that a saga keeps, with those of its ended children */
 #define SAGA_LOCK_BYTES_MAX 200   /* of one of them */
+#define SAGA_ATTRIBUTES_MAX 20
 #define SAGA_FILE_BYTES_MAX 1048576
 #define SAGA_DEPTH_MAX      8 /* sagas that run sagas */
 
@@ -163,6 +164,11 @@ enum saga_notification {
     SAGA_NOTIFICATIONS
 };
 
+struct saga_attribute { /* what people look for a saga by */
+    struct span name;
+    const struct expr *value;
+};
+
 struct saga_label {
     struct span name, value;
 };
@@ -184,7 +190,9 @@ struct saga_definition {
     const struct expr *output; /* NULL: a map of the steps' outputs */
     const struct expr *lock;   /* a key or a list of keys (S-28); NULL: locks nothing */
     enum saga_lock_conflict lock_conflict;
-    int64_t lock_timeout_ms;              /* for all keys together; SAGA_NO_LIMIT: waits for ever */
+    int64_t lock_timeout_ms; /* for all keys together; SAGA_NO_LIMIT: waits for ever */
+    const struct saga_attribute *attributes;
+    size_t attribute_count;
     struct span emit[SAGA_NOTIFICATIONS]; /* event types; NONE: not told */
 
     const struct saga_step_def *steps; /* [0] is the root */
@@ -235,7 +243,7 @@ struct saga_problem {
     char code[8];
     bool warning;
     int16_t step;            /* SAGA_STEP_ROOT: the definition itself */
-    const char *key;         /* "data", "undo" ...; "" : the step as a whole */
+    const char *key;         /* a path: "data", "lock/key"; "": the step as a whole */
     uint32_t offset, length; /* inside the key's expression; length 0: the whole key */
     char message[240];
     char hint[160]; /* "did you mean .steps.authorise?", or empty */

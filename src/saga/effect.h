@@ -26,6 +26,7 @@ enum saga_effect_type {
     SAGA_EFFECT_RECALL,  /* delete the command's row, which must be there, whoever owns it: it
                             is for a child saga, and has certainly not arrived (S-24) */
     SAGA_EFFECT_PUBLISH, /* hand this event over after the commit; no row, it may be lost (S-21) */
+    SAGA_EFFECT_ATTRIBUTES, /* they are others now: saga_attribute_texts() of the next state */
 };
 const char *saga_effect_type_name(enum saga_effect_type type); /* "send" "turn_back" ... */
 

@@ -195,6 +195,7 @@ void machine_eval_error(struct machine *m)
 void machine_eval_forget(struct machine *m)
 {
     m->context = NULL;
+    m->outputs_changed = true;
 }
 
 bool machine_eval(struct machine *m, int16_t step, const struct expr *expr, json_t **out,

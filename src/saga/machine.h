@@ -25,6 +25,7 @@ struct machine {
     int64_t now_ms;
     bool changed;    /* the transition is worth an entry */
     json_t *context; /* of expressions, built at first use */
+    bool outputs_changed;
     size_t effects_max;
     size_t step_count_before; /* more now: a for_each has begun */
     struct saga_transition *out;
@@ -140,6 +141,11 @@ void emit_step(struct machine *m, int16_t step);
 /* The saga ended, or a blocking attention arose: told if the definition says so. */
 void emit_end(struct machine *m);
 void emit_attention(struct machine *m, const struct saga_need *need);
+
+/* ---- attributes.c ---- */
+
+/* What they read may be something else by now. */
+void attributes_update(struct machine *m);
 
 /* ---- backward.c ---- */
 

@@ -100,6 +100,7 @@ static const char *const EFFECT[] = {
     [SAGA_EFFECT_LOCK_GIVE_UP] = "lock_give_up",
     [SAGA_EFFECT_RECALL] = "recall",
     [SAGA_EFFECT_PUBLISH] = "publish",
+    [SAGA_EFFECT_ATTRIBUTES] = "attributes",
 };
 
 static const char *const VERDICT[] = {

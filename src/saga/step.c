@@ -171,6 +171,7 @@ static void finish(struct machine *m, const struct saga_state *before)
         out->verdict = SAGA_NOTHING;
     if (out->verdict == 0) {
         machine_advance(m);
+        attributes_update(m);
         tell_attention(m, before);
         put_in_order(m);
         out->verdict = SAGA_APPLIED;

@@ -152,6 +152,9 @@ static void put_effect(struct line *line, const struct saga_state *next,
         put(line, " ");
         put_span(line, effect->key);
         break;
+    case SAGA_EFFECT_ATTRIBUTES:
+        put(line, "attributes");
+        break;
     case SAGA_EFFECT_SETTLE:
     case SAGA_EFFECT_WITHDRAW:
     case SAGA_EFFECT_ADOPT:

@@ -137,6 +137,7 @@ static void follow(struct sim_history *h, const struct saga_event *event,
         sim_violate(h, "S-28: a lock is asked for by a definition that has none");
         break;
     case SAGA_EFFECT_PUBLISH:
+    case SAGA_EFFECT_ATTRIBUTES:
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_TURN_BACK:
         break;

@@ -321,6 +321,7 @@ struct store *store_memory_new(struct clock *clock)
     table_init(&store->rows, sizeof(struct store_row));
     table_init(&store->keys, sizeof(struct store_key));
     table_init(&store->requests, sizeof(struct store_request));
+    table_init(&store->attributes, sizeof(struct store_attribute));
     table_init(&store->letters, sizeof(struct store_dead_letter));
     table_init(&store->audits, sizeof(struct store_audit));
     table_init(&store->definitions, sizeof(struct store_definition));
@@ -347,6 +348,10 @@ static void drop_all(struct memory_store *store)
         span_drop(((struct store_request *)table_at(&store->requests, i))->key);
         span_drop(((struct store_request *)table_at(&store->requests, i))->answer);
     }
+    for (size_t i = 0; i < store->attributes.count; i++) {
+        span_drop(((struct store_attribute *)table_at(&store->attributes, i))->name);
+        span_drop(((struct store_attribute *)table_at(&store->attributes, i))->value);
+    }
     for (size_t i = 0; i < store->letters.count; i++) {
         struct store_dead_letter *letter = table_at(&store->letters, i);
         struct span spans[] = {letter->direction, letter->reason, letter->event_type,
@@ -367,7 +372,7 @@ void store_memory_free(struct store *base)
     struct table *tables[] = {&store->sagas,  &store->entries,     &store->rows,
                               &store->keys,   &store->requests,    &store->letters,
                               &store->audits, &store->definitions, &store->daemons,
-                              &store->locks,  &store->lock_queue};
+                              &store->locks,  &store->lock_queue,  &store->attributes};
     drop_all(store);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         table_release(tables[i]);
@@ -410,7 +415,16 @@ void store_memory_view(struct store *base, struct arena *arena, struct store_mem
         letters[i].detail = arena_copy(arena, letters[i].detail);
         letters[i].body = arena_copy(arena, letters[i].body);
     }
+    struct store_attribute *attributes =
+        ARENA_ARRAY(arena, struct store_attribute, store->attributes.count + 1);
+    for (size_t i = 0; i < store->attributes.count; i++) {
+        attributes[i] = *(struct store_attribute *)table_at(&store->attributes, i);
+        attributes[i].name = arena_copy(arena, attributes[i].name);
+        attributes[i].value = arena_copy(arena, attributes[i].value);
+    }
     *out = (struct store_memory_view){
+        .attributes = attributes,
+        .attribute_count = store->attributes.count,
         .sagas = sagas,
         .saga_count = store->sagas.count,
         .entries = entries,

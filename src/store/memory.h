@@ -34,6 +34,8 @@ struct store_memory_view {
     size_t dead_letter_count;
     const struct store_lock_seen *locks, *lock_queue; /* who holds, who waits */
     size_t lock_count, lock_queue_count;
+    const struct store_attribute *attributes; /* by saga id and name */
+    size_t attribute_count;
 };
 void store_memory_view(struct store *store, struct arena *arena, struct store_memory_view *out);
 

@@ -393,12 +393,53 @@ static void write_wakes(struct memory_store *store, const struct store_batch *ba
     }
 }
 
+/* Those that the batch inserts must not be there when the cleared ones are gone. */
+static bool attributes_fit(const struct memory_store *store, const struct store_batch *batch)
+{
+    for (size_t i = 0; i < batch->attribute_count; i++) {
+        bool cleared = false;
+        for (size_t j = 0; j < batch->cleared_count; j++)
+            cleared |= id_equal(batch->cleared[j], batch->attributes[i].saga_id);
+        if (!cleared && has(&store->attributes, &batch->attributes[i], compare_attributes))
+            return false;
+    }
+    return !has_twins(batch->attributes, batch->attribute_count, sizeof *batch->attributes,
+                      compare_attributes);
+}
+
+static void clear_attributes(struct memory_store *store, struct id saga_id)
+{
+    for (size_t i = store->attributes.count; i-- > 0;) {
+        struct store_attribute *attribute = table_at(&store->attributes, i);
+        if (!id_equal(attribute->saga_id, saga_id))
+            continue;
+        span_drop(attribute->name);
+        span_drop(attribute->value);
+        table_remove(&store->attributes, i);
+    }
+}
+
+static void write_attributes(struct memory_store *store, const struct store_batch *batch)
+{
+    for (size_t i = 0; i < batch->cleared_count; i++)
+        clear_attributes(store, batch->cleared[i]);
+    for (size_t i = 0; i < batch->attribute_count; i++) {
+        struct store_attribute attribute = batch->attributes[i];
+        bool found;
+        size_t at = table_find(&store->attributes, &attribute, compare_attributes, &found);
+        attribute.name = span_keep(attribute.name);
+        attribute.value = span_keep(attribute.value);
+        table_insert(&store->attributes, at, &attribute);
+    }
+}
+
 static enum err write_all(struct store_session *session, const struct store_batch *batch)
 {
     struct memory_store *store = memory_of(session);
     bool fenced = !MUTANT(57, "the journal's number is no fence");
     if ((fenced && (!sagas_fit(store, batch) || !entries_fit(store, batch))) ||
-        !rows_fit(store, batch) || !keys_fit(store, batch) || !memory_locks_fit(store, batch))
+        !rows_fit(store, batch) || !keys_fit(store, batch) || !memory_locks_fit(store, batch) ||
+        !attributes_fit(store, batch))
         return ERR_CONFLICT;
     if (!is_sound(store, batch))
         return ERR_BROKEN;
@@ -408,6 +449,7 @@ static enum err write_all(struct store_session *session, const struct store_batc
     write_keys(store, batch);
     write_letters(store, batch);
     write_wakes(store, batch);
+    write_attributes(store, batch);
     memory_write_locks(session, batch);
     return ERR_OK;
 }
@@ -436,6 +478,8 @@ static void count(struct store_session *session, const struct store_batch *batch
         batch->audit_count,
         batch->dead_letter_count,
         batch->wake_count,
+        batch->cleared_count,
+        batch->attribute_count,
         locks, /* held, granted, cleared */
         locks,
         locks,

@@ -30,11 +30,12 @@ struct memory_store {
     struct store base; /* first */
     struct clock *clock;
     pthread_mutex_t mutex;
-    struct table sagas;    /* struct store_saga, by id */
-    struct table entries;  /* struct store_entry, by saga and number */
-    struct table rows;     /* struct store_row, by saga and event */
-    struct table keys;     /* struct store_key, by definition, kind, key */
-    struct table requests; /* struct store_request, by key */
+    struct table sagas;      /* struct store_saga, by id */
+    struct table entries;    /* struct store_entry, by saga and number */
+    struct table rows;       /* struct store_row, by saga and event */
+    struct table keys;       /* struct store_key, by definition, kind, key */
+    struct table requests;   /* struct store_request, by key */
+    struct table attributes; /* struct store_attribute, by saga and name */
     struct table letters, audits, definitions, daemons;
     struct table locks;      /* struct memory_lock, by key */
     struct table lock_queue; /* likewise, by key and saga */
@@ -69,6 +70,7 @@ int compare_rows(const void *a, const void *b);
 int compare_keys(const void *a, const void *b);
 int compare_requests(const void *a, const void *b);
 int compare_definitions(const void *a, const void *b);
+int compare_attributes(const void *a, const void *b);
 int compare_daemons(const void *a, const void *b);
 int compare_locks(const void *a, const void *b);
 

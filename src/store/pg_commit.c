@@ -272,6 +272,17 @@ static void send_wakes(struct sending *s)
     send(s, PG_WAKES);
 }
 
+static void send_attributes(struct sending *s)
+{
+    const struct store_attribute *items = s->batch->attributes;
+    size_t count = s->batch->attribute_count;
+    struct pg_params *p = begin(s);
+    COLUMN(PG_IDS, saga_id);
+    COLUMN(PG_TEXTS, name);
+    COLUMN(PG_TEXTS, value);
+    send(s, PG_ATTRIBUTES_INSERT);
+}
+
 /* ---- locks ---- */
 
 static void lock_keys(struct sending *s)
@@ -373,6 +384,12 @@ static void send_batch(struct sending *s)
         send_audits(s);
     if (batch->wake_count)
         send_wakes(s);
+    if (batch->cleared_count) {
+        pg_array(begin(s), PG_IDS, batch->cleared, sizeof *batch->cleared, batch->cleared_count);
+        send(s, PG_ATTRIBUTES_CLEAR);
+    }
+    if (batch->attribute_count)
+        send_attributes(s);
     if (locks)
         send_locks(s);
 }

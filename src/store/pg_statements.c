@@ -233,6 +233,11 @@ const struct pg_statement PG_STATEMENTS[] = {
                        "SELECT key, saga_id FROM locks WHERE saga_id = ANY "
                        "($1::uuid[]) OR (saga_id IS NOT NULL AND key = ANY ($2::text[])) "
                        "ORDER BY key"},
+    [PG_ATTRIBUTES_CLEAR] = {"attributes_clear",
+                             "DELETE FROM attributes WHERE saga_id = ANY ($1::uuid[])"},
+    [PG_ATTRIBUTES_INSERT] = {"attributes_insert",
+                              "INSERT INTO attributes (saga_id, name, value) SELECT * FROM "
+                              "unnest($1::uuid[], $2::text[], $3::text[])"},
     [PG_EVENTS_LEFT] =
         {"events_left",
          "DELETE FROM outbox o USING unnest($2::uuid[], $3::uuid[]) AS i (saga_id, event_id) "

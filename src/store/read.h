@@ -56,7 +56,8 @@ enum store_filter_name {
     STORE_FILTER_STARTED_BEFORE,
     STORE_FILTER_UPDATED_AFTER,
     STORE_FILTER_UPDATED_BEFORE,
-    STORE_FILTER_TEXT, /* q: id prefix, key, flow id */
+    STORE_FILTER_TEXT,      /* q: id prefix, key, flow id */
+    STORE_FILTER_ATTRIBUTE, /* "name=value", all values of one name */
 };
 struct store_filter {
     enum store_filter_name name;

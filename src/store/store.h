@@ -134,6 +134,11 @@ struct store_audit {
     struct id saga_id; /* NONE: null */
 };
 
+struct store_attribute { /* what people look for a saga by; unique by (saga, name) */
+    struct id saga_id;
+    struct span name, value;
+};
+
 /* Conditional wake-up (S-38): written only if the saga still stands at `number`; a miss is no
  * conflict. */
 struct store_wake {
@@ -159,8 +164,8 @@ struct store_lock {
  * round trip: the keys of locks (their rows are held from here on, in the order of the keys), sagas
  * insert, sagas update, journal, rows settled (any owner, a miss is fine), rows withdrawn (must be
  * free), rows taken (must be there, any owner), adoptions, rows inserted, keys inserted, keys
- * freed, requests, dead letters, audit, wakes, locks given up, locks asked for, locks granted. At
- * most one saga element per saga id.
+ * freed, requests, dead letters, audit, wakes, attributes of sagas removed, attributes inserted,
+ * locks given up, locks asked for, locks granted. At most one saga element per saga id.
  */
 struct store_batch {
     const struct store_saga *sagas;
@@ -194,6 +199,10 @@ struct store_batch {
     size_t lock_given_up_count;
     const struct store_lock *locks_asked;
     size_t lock_asked_count;
+    const struct id *cleared; /* sagas whose attributes are removed, to be replaced or not */
+    size_t cleared_count;
+    const struct store_attribute *attributes;
+    size_t attribute_count;
 };
 
 /* ---- sessions ---- */

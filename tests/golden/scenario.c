@@ -275,6 +275,8 @@ static const char *show_saga(struct scenario *s)
                     SPAN_ARG(s->state.locks[i].key));
     if (s->state.output.len)
         text_printf(&out, ", output %.*s", SPAN_ARG(s->state.output));
+    if (s->state.attributes.len)
+        text_printf(&out, ", attributes %.*s", SPAN_ARG(s->state.attributes));
     return text_span(&out).ptr;
 }
 
@@ -359,6 +361,8 @@ static const char *answer(struct scenario *s, struct span line)
         return show_sent(s);
     if (span_is(verb, "attention"))
         return show_attention(s);
+    if (span_is(verb, "note"))
+        return s->note.len ? s->note.ptr : "none";
     return span_is(verb, "wakes") ? show_wake(s) : NULL;
 }
 
@@ -460,7 +464,7 @@ const char *scenario_play(struct scenario *s, struct span line)
     saga_step(s->def, &s->state, &event, s->arena, &transition);
     saga_transition_print(trace, sizeof trace, s->def, &event, &s->state, &transition);
     if (!dry)
-        s->sent = transition.effects;
+        s->sent = transition.effects, s->note = transition.note;
     if (transition.verdict == SAGA_APPLIED && !dry)
         problem = commit(s, &event, &transition);
     return problem ? problem : arena_copy(s->arena, span_of(trace)).ptr;

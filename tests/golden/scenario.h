@@ -18,7 +18,8 @@
  * away)
  *
  * Questions, which change nothing: show (the saga) · show STEP · wakes (when the next wake-up is
- * due) · sent (the commands of the last transition) · attention (as of now).
+ * due) · sent (the commands of the last transition) · attention (as of now) ·
+ * note (what else the journal tells of the last transition).
  *
  * The scene: later|earlier DURATION · "rows free" makes the rows of the next events free, "rows
  * owned" ours, "rows gone" handed over · from_others (replies are not from the row's owner, nor
@@ -50,6 +51,7 @@ struct scenario {
     bool from_others;         /* replies come from somebody who does not own the row */
     int64_t handed_ms;        /* the next reply says so */
     struct saga_effects sent; /* of the last transition */
+    struct span note;         /* likewise */
 };
 
 void scenario_init(struct scenario *scenario, const struct saga_definition *def,

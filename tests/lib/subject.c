@@ -52,6 +52,8 @@ static size_t count_memory(struct store *store, const char *table)
         return view.lock_count;
     if (strcmp(table, "lock_queue") == 0)
         return view.lock_queue_count;
+    if (strcmp(table, "attributes") == 0)
+        return view.attribute_count;
     assert_string_equal(table, "dead_letters");
     return view.dead_letter_count;
 }
@@ -71,8 +73,8 @@ static struct store *open_postgres(void)
     struct store *store;
     if (url[0] == '\0')
         cluster_database(url);
-    cluster_sql(url, "TRUNCATE sagas, journal, starts, locks, lock_queue, outbox, requests, "
-                     "dead_letters, audit, definitions, daemons");
+    cluster_sql(url, "TRUNCATE sagas, attributes, journal, starts, locks, lock_queue, outbox, "
+                     "requests, dead_letters, audit, definitions, daemons");
     options = (struct store_postgres_options){
         .url = url,
         .connect_timeout_ms = 5000,

@@ -27,6 +27,7 @@ static const struct {
     {"lock", "\n## Locks\n"},
     {"two_phase", "\n## Two phases\n"},
     {"emit", "\n## Events\n"},
+    {"attribute", "\n## Attributes\n"},
     {"participant", "\n## Participants of two phases\n"},
 };
 #define SECTION_COUNT (sizeof SECTIONS / sizeof SECTIONS[0])
@@ -43,6 +44,7 @@ static const struct {
     {"bool", "`true` or `false`"},
     {"json", "JSON"},
     {"map lock", "lock"},
+    {"list attribute", "list of attributes"},
     {"events", "list of event types"},
     {"map two_phase", "two_phase"},
     {"map emit", "emit"},

@@ -356,6 +356,29 @@ static void types_of_replies_are_types_and_say_one_thing(void **state)
                  "8:5 E112 \"fails_on\" says nothing on this kind of step\n");
 }
 
+static void what_an_attribute_can_not_be_is_told(void **state)
+{
+    struct loaded *loaded = *state;
+    assert_tells(loaded,
+                 "saga: s\n"
+                 "input: [{name: id, type: string}]\n"
+                 "attributes:\n"
+                 "  - {name: Customer, value: .input.id}\n"
+                 "  - {name: total, value: .input.idd}\n"
+                 "  - {name: total, value: '.steps.b | '}\n"
+                 "  - {value: .steps.nobody.x}\n"
+                 "  - {name: empty}\n" STEPS,
+                 "4:12 E105 \"Customer\" is not a name for an attribute | write "
+                 "lower_case_with_underscores\n"
+                 "5:26 E130 .input.idd - the saga declares no such input | did you mean "
+                 ".input.id?\n"
+                 "6:12 E109 another attribute has the name \"total\"\n"
+                 "6:38 E120 something is missing at the end\n"
+                 "7:5 E106 this attribute has no name\n"
+                 "7:13 E131 .steps.nobody - no step of that name\n"
+                 "8:5 E106 this attribute has no value\n");
+}
+
 static void what_is_too_much_is_told(void **state)
 {
     struct loaded *loaded = *state;
@@ -435,6 +458,7 @@ int main(void)
         TEST(what_is_missing_is_told),
         TEST(what_an_emit_can_not_be_is_told),
         TEST(types_of_replies_are_types_and_say_one_thing),
+        TEST(what_an_attribute_can_not_be_is_told),
         TEST(what_is_too_much_is_told),
         TEST(names_and_labels_are_checked_where_they_stand),
         TEST(a_lock_is_checked_where_it_stands),
