@@ -168,7 +168,11 @@ static enum err build(struct bench *bench, struct store *store,
                                  .idempotency_retention_ms = config->idempotency_retention_ms,
                                  .thresholds = {config->attention.failing_after_ms,
                                                 config->attention.no_consumer_after_ms},
-                                 .hooks = {bench, on_rows, on_settled, on_take_up, on_changed}},
+                                 .hooks = {.ctx = bench,
+                                           .rows = on_rows,
+                                           .settled = on_settled,
+                                           .take_up = on_take_up,
+                                           .changed = on_changed}},
         &bench->engine);
     if (err)
         return err;

@@ -111,6 +111,21 @@ COMMENT ON COLUMN sagas.parent IS 'The saga that runs it; null: none does.';
 COMMENT ON COLUMN sagas.root IS 'The saga at the top of the tree it stands in; null: it is that itself.';
 COMMENT ON COLUMN sagas.awaiting IS 'One of its steps waits for an event.';
 
+-- ---- what people look for a saga by ----
+
+CREATE TABLE attributes (
+    saga_id uuid NOT NULL,
+    name    text NOT NULL,
+    value   text NOT NULL,
+    PRIMARY KEY (saga_id, name)
+);
+CREATE INDEX attributes_value ON attributes (name, value, saga_id);
+
+COMMENT ON TABLE attributes IS 'Attributes of sagas as their definitions make them; those that are null are left out.';
+COMMENT ON COLUMN attributes.saga_id IS 'The saga.';
+COMMENT ON COLUMN attributes.name IS 'Name of the attribute.';
+COMMENT ON COLUMN attributes.value IS 'Its value as text; of a number, true and false as JSON has it.';
+
 -- ---- journal ----
 
 CREATE TABLE journal (
@@ -228,7 +243,7 @@ CREATE TABLE outbox (
     saga            text        NOT NULL,
     step            text        NOT NULL,
     phase           text        NOT NULL CHECK (phase IN ('do', 'undo', 'prepare', 'commit', 'abort', 'run', 'cancel',
-                                                             'close', 'turn_back', 'ended')),
+                                                             'close', 'turn_back', 'ended', 'emit')),
     type            text        NOT NULL,
     recipient       text,
     idempotency_key text        NOT NULL,
@@ -249,16 +264,16 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_free ON outbox (created_at) WHERE owner IS NULL;
 CREATE INDEX outbox_owner ON outbox (owner) WHERE owner IS NOT NULL;
 
-COMMENT ON TABLE outbox IS 'Commands on their way. A row goes with the event that settles its operation.';
+COMMENT ON TABLE outbox IS 'Commands on their way, whose rows go with the event that settles their operation; and events that nobody answers (phase emit).';
 COMMENT ON COLUMN outbox.saga_id IS 'The saga it belongs to; correlationId.';
 COMMENT ON COLUMN outbox.event_id IS 'UUIDv5 of idempotency key and generation.';
 COMMENT ON COLUMN outbox.owner IS 'The daemon that may send it; null: free, certainly not sent in this try.';
 COMMENT ON COLUMN outbox.created_at IS 'When it was committed.';
 COMMENT ON COLUMN outbox.event_at IS 'When its command was made; a copy carries it again.';
 COMMENT ON COLUMN outbox.saga IS 'Name of the definition.';
-COMMENT ON COLUMN outbox.step IS 'Name of the step.';
-COMMENT ON COLUMN outbox.phase IS 'do or undo; of a two-phase step prepare, commit or abort; to another saga run, cancel, close, turn_back or ended.';
-COMMENT ON COLUMN outbox.type IS 'Event type of the command.';
+COMMENT ON COLUMN outbox.step IS 'Name of the step; empty: the saga itself tells it.';
+COMMENT ON COLUMN outbox.phase IS 'do or undo; of a two-phase step prepare, commit or abort; to another saga run, cancel, close, turn_back or ended; emit: nobody answers.';
+COMMENT ON COLUMN outbox.type IS 'Event type.';
 COMMENT ON COLUMN outbox.recipient IS 'Participant named by the step, or the id of a saga; null: by the type.';
 COMMENT ON COLUMN outbox.idempotency_key IS 'The operation''s key, for ever the same.';
 COMMENT ON COLUMN outbox.undoes IS 'Of an undo: the idempotency key of its do.';
@@ -357,7 +372,7 @@ COMMENT ON TABLE dead_letters IS 'What could not be used, and why.';
 COMMENT ON COLUMN dead_letters.id IS 'UUIDv7.';
 COMMENT ON COLUMN dead_letters.at IS 'When it was put away.';
 COMMENT ON COLUMN dead_letters.direction IS 'in: it came to us; out: it could not leave.';
-COMMENT ON COLUMN dead_letters.reason IS 'contradiction, unreadable, unmatched, event_failed, trigger_refused.';
+COMMENT ON COLUMN dead_letters.reason IS 'contradiction, unreadable, unmatched, event_failed, trigger_refused, undeliverable.';
 COMMENT ON COLUMN dead_letters.event_type IS 'Type of the event, if it could be read.';
 COMMENT ON COLUMN dead_letters.saga_id IS 'Its saga, if it names one.';
 COMMENT ON COLUMN dead_letters.detail IS 'One sentence for a person.';
@@ -451,7 +466,7 @@ COMMENT ON FUNCTION sagad_activate IS 'Makes one version the one that new sagas 
 DO $$
 BEGIN
     GRANT SELECT ON ALL TABLES IN SCHEMA public TO sagad_read;
-    GRANT SELECT, INSERT, UPDATE, DELETE ON sagas, starts, locks, lock_queue, outbox, awaits, signals, requests, dead_letters, definitions, daemons TO sagad_run;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON sagas, attributes, starts, locks, lock_queue, outbox, awaits, signals, requests, dead_letters, definitions, daemons TO sagad_run;
     GRANT SELECT, INSERT ON journal, audit TO sagad_run;
     GRANT SELECT ON schema_migrations TO sagad_run;
 EXCEPTION

@@ -51,7 +51,7 @@ struct context {
     struct repeated {
         const char *texts[REPEATED_MAX];
         int count;
-    } labels, inputs, replies;
+    } labels, attributes, inputs, replies;
     bool dry_run, payloads, follow, no_cancel, exact, allow_missing_undo, chaos;
 
     /* What is left behind the command's name. */

@@ -42,6 +42,7 @@ static const struct row {
     {"error-code", 0, "CODE", "those that failed with it", KIND_TEXT, PLACE(error_code)},
     {"since", 0, "2h", "started so long ago at most, or since a time", KIND_TEXT, PLACE(since)},
     {"label", 'l', "K=V", "with this label; may be repeated", KIND_LABEL, PLACE(labels)},
+    {"attr", 'a', "K=V", "with this attribute; may be repeated", KIND_LABEL, PLACE(attributes)},
     {"limit", 0, "N", "how many, 1 to 500 (50)", KIND_TEXT, PLACE(limit)},
     {"follow", 0, NULL, "go on until it has ended", KIND_FLAG, PLACE(follow)},
     {"payloads", 0, NULL, "with the data of each entry", KIND_FLAG, PLACE(payloads)},

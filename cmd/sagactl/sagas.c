@@ -276,6 +276,18 @@ static void tell_more(struct context *context, const json_t *items, const char *
         print_attention_sum(context, items);
 }
 
+static void add_pairs(struct context *context, struct text *path, const char *kind,
+                      const struct repeated *pairs)
+{
+    for (int i = 0; i < pairs->count; i++) {
+        const char *equals = strchr(pairs->texts[i], '=');
+        struct span name = {pairs->texts[i], (size_t)(equals - pairs->texts[i])};
+        name = percent_encode(context, name);
+        struct span filter = arena_printf(&context->arena, "%s.%.*s", kind, SPAN_ARG(name));
+        add_filter(context, path, filter.ptr, equals + 1);
+    }
+}
+
 static struct span list_path(struct context *context)
 {
     struct text path;
@@ -289,15 +301,8 @@ static struct span list_path(struct context *context)
     add_filter(context, &path, "errorCode", context->error_code);
     add_filter(context, &path, "key", context->key);
     add_filter(context, &path, "startedAfter", context->since);
-    for (int i = 0; i < context->labels.count; i++) {
-        const char *equals = strchr(context->labels.texts[i], '=');
-        struct span name = {context->labels.texts[i], (size_t)(equals - context->labels.texts[i])};
-        add_filter(
-            context, &path,
-            arena_printf(&context->arena, "label.%.*s", SPAN_ARG(percent_encode(context, name)))
-                .ptr,
-            equals + 1);
-    }
+    add_pairs(context, &path, "label", &context->labels);
+    add_pairs(context, &path, "attr", &context->attributes);
     add_filter(context, &path, "limit", context->limit);
     return text_span(&path);
 }
@@ -472,8 +477,8 @@ static int run_events(struct context *context)
 const struct command saga_commands[] = {
     {"start", "SAGA [KEY=VALUE... | -]", "file key version wait dry-run", "text json ids",
      "start a saga; a VALUE that is JSON stays JSON", 1, -1, run_start},
-    {"list", "[SAGA]", "status attention step error-code key since label limit", "text json ids",
-     "sagas, newest first", 0, 1, run_list},
+    {"list", "[SAGA]", "status attention step error-code key since label attr limit",
+     "text json ids", "sagas, newest first", 0, 1, run_list},
     {"get", "ID", "", "text json ids", "one saga as a tree of its steps", 1, 1, run_get},
     {"explain", "ID", "", "text json", "why it is where it is, and what can be done", 1, 1,
      run_explain},

@@ -68,6 +68,11 @@ static void on_take_up(void *ctx)
     outbox_relay_take_up(((struct parts *)ctx)->relay);
 }
 
+static void on_publish(void *ctx, const struct store_row *events, size_t count)
+{
+    outbox_relay_publish(((struct parts *)ctx)->relay, events, count);
+}
+
 static void on_changed(void *ctx, struct id saga_id, uint64_t number, bool ended)
 {
     struct parts *parts = ctx;
@@ -155,7 +160,7 @@ static enum err build_engine(struct parts *parts)
             .thresholds = {config->attention.failing_after_ms,
                            config->attention.no_consumer_after_ms,
                            config->attention.lock_wait_after_ms},
-            .hooks = {parts, on_rows, on_settled, on_take_up, on_changed},
+            .hooks = {parts, on_rows, on_settled, on_take_up, on_changed, on_publish},
         },
         &parts->engine);
     if (err)

@@ -152,6 +152,59 @@ static void build_labels(struct loading *l, const struct file_saga *file,
     }
 }
 
+static void name_attribute(struct loading *l, const struct file_attribute *file,
+                           const struct saga_attribute *before, size_t count,
+                           struct saga_attribute *out)
+{
+    out->name = file_text(l, file->name);
+    if (out->name.len == 0) {
+        file_missing(l, file->at, "name", SPAN_NONE, "this attribute has no name");
+        return;
+    }
+    const struct place *place = file_place_of(l, file->at, "name");
+    if (!saga_step_name_valid(out->name))
+        file_report(l, "E105", place, AT_VALUE, SPAN_LIT("write lower_case_with_underscores"),
+                    "\"%.*s\" is not a name for an attribute", SPAN_ARG(file_shown(l, out->name)));
+    for (size_t i = 0; i < count; i++) {
+        if (span_equal(before[i].name, out->name))
+            file_report(l, "E109", place, AT_VALUE, SPAN_NONE,
+                        "another attribute has the name \"%.*s\"",
+                        SPAN_ARG(file_shown(l, out->name)));
+    }
+}
+
+static void build_attributes(struct loading *l, const struct file_saga *file,
+                             struct saga_definition *def)
+{
+    struct saga_attribute *out =
+        ARENA_ARRAY(l->arena, struct saga_attribute, file->attributes_count + 1);
+    if (file->attributes_count > SAGA_ATTRIBUTES_MAX) {
+        file_report(l, "E108", file_place(l, span_of(file->attributes[SAGA_ATTRIBUTES_MAX].at)),
+                    AT_VALUE, SPAN_NONE, "more than %d attributes", SAGA_ATTRIBUTES_MAX);
+        return;
+    }
+    for (unsigned i = 0; i < file->attributes_count; i++) {
+        const struct file_attribute *one = &file->attributes[i];
+        name_attribute(l, one, out, i, &out[i]);
+        out[i].value = file_expr(l, one->at, "value", one->value);
+        if (one->value == NULL)
+            file_missing(l, one->at, "value", SPAN_NONE, "this attribute has no value");
+    }
+    def->attributes = out;
+    def->attribute_count = file->attributes_count;
+}
+
+static void build_emit(struct loading *l, const struct file_emit *file, struct saga_definition *def)
+{
+    if (file == NULL)
+        return;
+    def->emit[SAGA_NOTIFY_COMPLETED] = file_event_type(l, file->at, "completed", file->completed);
+    def->emit[SAGA_NOTIFY_COMPENSATED] =
+        file_event_type(l, file->at, "compensated", file->compensated);
+    def->emit[SAGA_NOTIFY_FAILED] = file_event_type(l, file->at, "failed", file->failed);
+    def->emit[SAGA_NOTIFY_ATTENTION] = file_event_type(l, file->at, "attention", file->attention);
+}
+
 static void build_name(struct loading *l, const struct file_saga *file, struct saga_definition *def)
 {
     def->name = file_text(l, file->saga);
@@ -201,6 +254,8 @@ static void build_head(struct loading *l, const struct file_saga *file, uint32_t
     def->key_reuse = reuse < 0 ? SAGA_KEY_RETURN : (enum saga_key_reuse)reuse;
     build_lock(l, file->lock, def);
     build_labels(l, file, def);
+    build_emit(l, file->emit, def);
+    build_attributes(l, file, def);
     build_fields(l, file, def);
     file_triggers(l, file, def);
 }

@@ -190,6 +190,9 @@ struct file_step {
     char *at, *do_, *wait, *run, *await, *match, *name, *description, *when, *data, *to, *timeout,
         *undo, *undo_data;
     char *undo_timeout, *pivot, *readonly, *optional, *max_parallel, *for_each, *on_failure;
+    char *emit, *delivery;
+    char **succeeds_on, **fails_on;
+    unsigned succeeds_on_count, fails_on_count;
     struct file_two_phase *two_phase;
     struct file_retry *retry, *undo_retry;
     struct file_step *parallel, *steps;
@@ -197,6 +200,12 @@ struct file_step {
 };
 struct file_lock {
     char *at, *key, *on_conflict, *timeout;
+};
+struct file_attribute {
+    char *at, *name, *value;
+};
+struct file_emit {
+    char *at, *completed, *compensated, *failed, *attention;
 };
 struct file_saga {
     char *at, *saga, *version, *description, *owner, *key, *key_reuse, *timeout, *output,
@@ -209,6 +218,9 @@ struct file_saga {
     unsigned triggers_count;
     struct file_defaults *defaults;
     struct file_lock *lock;
+    struct file_emit *emit;
+    struct file_attribute *attributes;
+    unsigned attributes_count;
     struct file_step *steps;
     unsigned steps_count;
 };
@@ -237,6 +249,9 @@ struct saga_retry file_retry(struct loading *loading, const struct file_retry *f
 /* A time that must pass before something is over: not 0. */
 int64_t file_limit(struct loading *loading, const char *parent, const char *key, const char *text,
                    int64_t fallback);
+/* As it stands, with a report if it is none; NULL: NONE. */
+struct span file_event_type(struct loading *loading, const char *parent, const char *key,
+                            const char *text);
 int file_enum(const char *text, const char *const *words, size_t count);
 
 struct steps_built {
@@ -259,6 +274,12 @@ void file_steps(struct loading *loading, const struct file_saga *file, struct st
 
 void file_triggers(struct loading *loading, const struct file_saga *file,
                    struct saga_definition *def);
+
+/* ---- definition_events.c ---- */
+
+void file_emit(struct loading *loading, const struct file_step *file, struct saga_step_def *step);
+void file_replies(struct loading *loading, const struct file_step *file,
+                  struct saga_step_def *step);
 
 /* ---- definition_build.c ---- */
 

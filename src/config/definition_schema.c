@@ -108,6 +108,12 @@ static const cyaml_schema_field_t step_fields[] = {
     TEXT("max_parallel", struct file_step, max_parallel),
     TEXT("for_each", struct file_step, for_each),
     TEXT("on_failure", struct file_step, on_failure),
+    TEXT("emit", struct file_step, emit),
+    TEXT("delivery", struct file_step, delivery),
+    CYAML_FIELD_SEQUENCE("succeeds_on", OPTIONAL, struct file_step, succeeds_on, &text_entry, 0,
+                         CYAML_UNLIMITED),
+    CYAML_FIELD_SEQUENCE("fails_on", OPTIONAL, struct file_step, fails_on, &text_entry, 0,
+                         CYAML_UNLIMITED),
     CYAML_FIELD_MAPPING_PTR("two_phase", OPTIONAL, struct file_step, two_phase, two_phase_fields),
     CYAML_FIELD_MAPPING_PTR("retry", OPTIONAL, struct file_step, retry, retry_fields),
     CYAML_FIELD_MAPPING_PTR("undo_retry", OPTIONAL, struct file_step, undo_retry, retry_fields),
@@ -126,6 +132,25 @@ static const cyaml_schema_field_t lock_fields[] = {
     TEXT("key", struct file_lock, key),
     TEXT("on_conflict", struct file_lock, on_conflict),
     TEXT("timeout", struct file_lock, timeout),
+    CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t attribute_fields[] = {
+    TEXT("at", struct file_attribute, at),
+    TEXT("name", struct file_attribute, name),
+    TEXT("value", struct file_attribute, value),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t attribute_entry = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct file_attribute, attribute_fields),
+};
+
+static const cyaml_schema_field_t emit_fields[] = {
+    TEXT("at", struct file_emit, at),
+    TEXT("completed", struct file_emit, completed),
+    TEXT("compensated", struct file_emit, compensated),
+    TEXT("failed", struct file_emit, failed),
+    TEXT("attention", struct file_emit, attention),
     CYAML_FIELD_END,
 };
 
@@ -148,6 +173,9 @@ static const cyaml_schema_field_t saga_fields[] = {
                          CYAML_UNLIMITED),
     CYAML_FIELD_MAPPING_PTR("defaults", OPTIONAL, struct file_saga, defaults, defaults_fields),
     CYAML_FIELD_MAPPING_PTR("lock", OPTIONAL, struct file_saga, lock, lock_fields),
+    CYAML_FIELD_MAPPING_PTR("emit", OPTIONAL, struct file_saga, emit, emit_fields),
+    CYAML_FIELD_SEQUENCE("attributes", OPTIONAL, struct file_saga, attributes, &attribute_entry, 0,
+                         CYAML_UNLIMITED),
     CYAML_FIELD_SEQUENCE("steps", OPTIONAL, struct file_saga, steps, &step_entry, 0,
                          CYAML_UNLIMITED),
     CYAML_FIELD_END,

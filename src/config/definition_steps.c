@@ -91,16 +91,19 @@ static struct span name_from_saga(struct building *b, struct span saga)
 static struct span derived_name(struct building *b, const struct file_step *file,
                                 const struct saga_step_def *step)
 {
-    static const char *const WORDS[] = {"steps",     "parallel", "step", "wait",
-                                        "two_phase", "",         "run"};
-    bool await = step->kind == SAGA_KIND_AWAIT;
+    static const char *const WORDS[] = {"steps", "parallel", "step",  "wait", "two_phase",
+                                        "",      "run",      "await", "emit"};
+    const char *verb = step->kind == SAGA_KIND_AWAIT  ? "await"
+                       : step->kind == SAGA_KIND_EMIT ? "emit"
+                                                      : "do";
+    bool typed = step->kind == SAGA_KIND_DO || *verb != 'd';
     if (step->kind == SAGA_KIND_RUN && saga_name_valid(step->run))
         return free_name(b, name_from_saga(b, step->run));
-    if (!await && (step->kind != SAGA_KIND_DO || span_is_none(step->type)))
+    if (!typed || span_is_none(step->type))
         return free_name(b, span_of(WORDS[step->kind]));
     struct span name = free_name(b, name_from_type(b, step->type));
     if (!saga_step_name_valid(name) && saga_type_valid(step->type))
-        file_report(b->loading, "E105", place_of(b, file->at, await ? "await" : "do"), AT_VALUE,
+        file_report(b->loading, "E105", place_of(b, file->at, verb), AT_VALUE,
                     SPAN_LIT("give the step a name"),
                     "the name that this step gets from its type is longer than %d characters",
                     SAGA_NAME_BYTES_MAX);
@@ -125,16 +128,6 @@ static struct span step_name(struct building *b, const struct file_step *file,
 }
 
 /* ---- verbs ---- */
-
-static struct span event_type(struct building *b, const char *at, const char *key, const char *text)
-{
-    struct span type = file_text(b->loading, text);
-    if (text && !saga_type_valid(type))
-        file_report(b->loading, "E105", place_of(b, at, key), AT_VALUE,
-                    SPAN_LIT("write domain.entity.action"), "\"%.*s\" is not an event type",
-                    SPAN_ARG(shown(b, text)));
-    return type;
-}
 
 static bool verb_rejected(struct building *b, const struct file_step *file)
 {
@@ -164,9 +157,10 @@ static bool is_group(struct building *b, const struct file_step *file, const cha
 static void not_one_verb(struct building *b, const struct file_step *file, int verbs)
 {
     struct span at = span_of(file->at);
-    file_report(b->loading, "E111", file_place(b->loading, at), AT_VALUE,
-                SPAN_LIT("write exactly one of do, run, wait, await, parallel, steps, two_phase"),
-                verbs == 0 ? "this step does nothing" : "this step has several verbs");
+    file_report(
+        b->loading, "E111", file_place(b->loading, at), AT_VALUE,
+        SPAN_LIT("write exactly one of do, run, wait, await, emit, parallel, steps, two_phase"),
+        verbs == 0 ? "this step does nothing" : "this step has several verbs");
     file_reject(b->loading, at);
 }
 
@@ -177,7 +171,8 @@ static enum saga_step_kind kind_of(struct building *b, const struct file_step *f
     bool parallel = is_group(b, file, "parallel", file->parallel_count);
     bool steps = is_group(b, file, "steps", file->steps_count);
     int verbs = (file->do_ != NULL) + (file->run != NULL) + (file->wait != NULL) +
-                (file->await != NULL) + (file->two_phase != NULL) + parallel + steps;
+                (file->await != NULL) + (file->emit != NULL) + (file->two_phase != NULL) +
+                parallel + steps;
     *sure = verbs == 1 && !verb_rejected(b, file);
     if (verbs > 1 || (verbs == 0 && !verb_rejected(b, file)))
         not_one_verb(b, file, verbs);
@@ -191,6 +186,8 @@ static enum saga_step_kind kind_of(struct building *b, const struct file_step *f
         return SAGA_KIND_RUN;
     if (file->await)
         return SAGA_KIND_AWAIT;
+    if (file->emit)
+        return SAGA_KIND_EMIT;
     return file->wait ? SAGA_KIND_WAIT : SAGA_KIND_DO;
 }
 
@@ -205,7 +202,10 @@ static void refuse_modifiers(struct building *b, const struct file_step *file,
         const char *key;
         bool given, allowed;
     } KEYS[] = {
-        {"data", file->data, acts},
+        {"data", file->data, acts || kind == SAGA_KIND_EMIT},
+        {"delivery", file->delivery, kind == SAGA_KIND_EMIT},
+        {"succeeds_on", file->succeeds_on, is_do},
+        {"fails_on", file->fails_on, is_do},
         {"to", file->to, is_do},
         {"timeout", file->timeout, acts || kind == SAGA_KIND_AWAIT},
         {"match", file->match, kind == SAGA_KIND_AWAIT},
@@ -234,7 +234,7 @@ static void refuse_modifiers(struct building *b, const struct file_step *file,
 static void fill_do(struct building *b, const struct file_step *file, struct saga_step_def *step)
 {
     struct loading *l = b->loading;
-    step->type = event_type(b, file->at, "do", file->do_);
+    step->type = file_event_type(b->loading, file->at, "do", file->do_);
     step->to = file_text(l, file->to);
     step->timeout_ms = file_limit(l, file->at, "timeout", file->timeout, b->timeout_ms);
     step->retry = file_retry(l, file->retry, b->retry);
@@ -280,7 +280,7 @@ static void fill_undo(struct building *b, const struct file_step *file, struct s
     struct loading *l = b->loading;
     step->undo_none = file->undo && strcmp(file->undo, "none") == 0;
     if (file->undo && !step->undo_none)
-        step->undo_type = event_type(b, file->at, "undo", file->undo);
+        step->undo_type = file_event_type(b->loading, file->at, "undo", file->undo);
     step->data = file_expr(l, file->at, "data", file->data);
     step->undo_data = file_expr(l, file->at, "undo_data", file->undo_data);
     step->undo_timeout_ms =
@@ -291,7 +291,7 @@ static void fill_undo(struct building *b, const struct file_step *file, struct s
 static void fill_await(struct building *b, const struct file_step *file, struct saga_step_def *step)
 {
     struct loading *l = b->loading;
-    step->type = event_type(b, file->at, "await", file->await);
+    step->type = file_event_type(l, file->at, "await", file->await);
     step->match = file_expr(l, file->at, "match", file->match ? file->match : MATCH);
     step->timeout_ms = file_duration(l, file->at, "timeout", file->timeout, SAGA_NO_LIMIT);
 }
@@ -327,12 +327,16 @@ static void fill(struct building *b, const struct file_step *file, struct saga_s
         refuse_modifiers(b, file, step->kind);
     if (saga_kind_acts(step->kind))
         fill_undo(b, file, step);
-    if (step->kind == SAGA_KIND_DO)
+    if (step->kind == SAGA_KIND_DO) {
         fill_do(b, file, step);
+        file_replies(l, file, step);
+    }
     if (step->kind == SAGA_KIND_RUN)
         fill_run(b, file, step);
     if (step->kind == SAGA_KIND_AWAIT)
         fill_await(b, file, step);
+    if (step->kind == SAGA_KIND_EMIT)
+        file_emit(l, file, step);
     if (step->kind == SAGA_KIND_WAIT)
         step->wait_ms = file_duration(l, file->at, "wait", file->wait, 0);
     step->for_each = file_expr(l, file->at, "for_each", file->for_each);
@@ -374,8 +378,8 @@ static void add_prepare(struct building *b, const struct file_participant *file,
     struct saga_step_def *step =
         add_made(b, file->at, SAGA_KIND_DO,
                  arena_printf(l->arena, "%.*s/%s", SPAN_ARG(around->name), file->name), group);
-    step->type = event_type(b, file->at, "prepare", file->prepare);
-    step->undo_type = event_type(b, file->at, "abort", file->abort);
+    step->type = file_event_type(b->loading, file->at, "prepare", file->prepare);
+    step->undo_type = file_event_type(b->loading, file->at, "abort", file->abort);
     step->data = file_expr(l, file->at, "data", file->data);
     step->timeout_ms = around->timeout_ms;
     step->undo_timeout_ms = b->undo_timeout_ms;
@@ -391,7 +395,7 @@ static void add_commit(struct building *b, const struct file_participant *file,
     struct span name =
         arena_printf(b->loading->arena, "%.*s/%s/commit", SPAN_ARG(around->name), file->name);
     struct saga_step_def *step = add_made(b, file->at, SAGA_KIND_DO, name, group);
-    step->type = event_type(b, file->at, "commit", file->commit);
+    step->type = file_event_type(b->loading, file->at, "commit", file->commit);
     step->timeout_ms = b->undo_timeout_ms;
     step->retry = b->undo_retry;
     step->phases[SAGA_PHASE_DO] = "commit";

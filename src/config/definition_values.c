@@ -115,6 +115,17 @@ const struct expr *file_expr(struct loading *loading, const char *parent, const 
     return NULL;
 }
 
+struct span file_event_type(struct loading *loading, const char *parent, const char *key,
+                            const char *text)
+{
+    struct span type = file_text(loading, text);
+    if (text && !saga_type_valid(type))
+        file_report(loading, "E105", file_place_of(loading, parent, key), AT_VALUE,
+                    SPAN_LIT("write domain.entity.action"), "\"%.*s\" is not an event type",
+                    SPAN_ARG(file_shown(loading, type)));
+    return type;
+}
+
 /* ---- retry ---- */
 
 static double number(struct loading *loading, const char *parent, const char *key, const char *text,

@@ -272,7 +272,7 @@ static bool walk_value(struct loading *l, yaml_node_t *node, const struct config
         return walk_mappings(l, node, place, type[0] == 's' ? "step" : "field", pointer);
     if (strncmp(type, "list ", 5) == 0)
         return walk_mappings(l, node, place, type + 5, pointer);
-    if (strcmp(type, "codes") == 0 || strcmp(type, "texts") == 0)
+    if (strcmp(type, "codes") == 0 || strcmp(type, "texts") == 0 || strcmp(type, "events") == 0)
         return walk_texts(l, node, place, pointer);
     if (strcmp(type, "data") == 0)
         return walk_data(l, node, place, key, pointer);

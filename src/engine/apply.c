@@ -60,7 +60,7 @@ static void send(struct batch *batch, struct batch_saga *saga, const struct saga
                  const struct saga_command *command)
 {
     LIST_PUSH(batch->arena, &batch->rows, row_of(batch, saga, state, command));
-    if (saga->rows_wanted) {
+    if (saga->rows_wanted && !saga_is_event(command)) {
         struct saga_row row = {command->event_id, true};
         LIST_PUSH(batch->arena, &saga->rows, row);
     }
@@ -249,8 +249,8 @@ static void show_locks(struct batch *batch, const struct batch_saga *saga, struc
     for (size_t i = 0; i < batch->lock_seen_count && event->lock_count == 0; i++) {
         const struct store_lock_seen *seen = &batch->locks_seen[i];
         event->locks = &seen->key;
-        event->lock_count = id_equal(seen->saga_id, saga_lock_holder(saga->state)) &&
-                            span_equal(seen->key, wanted);
+        event->lock_count =
+            id_equal(seen->saga_id, saga_lock_holder(saga->state)) && span_equal(seen->key, wanted);
     }
 }
 
@@ -399,6 +399,13 @@ static void apply_effect(struct batch *batch, struct batch_event *event,
     case SAGA_EFFECT_AWAIT_OVER:
         engine_await_over(batch, saga, &event->transition->next, effect);
         break;
+    case SAGA_EFFECT_ATTRIBUTES:
+        saga->attributes_changed = true;
+        break;
+    case SAGA_EFFECT_PUBLISH:
+        LIST_PUSH(batch->arena, &batch->published,
+                  row_of(batch, saga, &event->transition->next, effect->command));
+        break;
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_TURN_BACK:
     case SAGA_EFFECT_ATTENTION:
@@ -472,7 +479,9 @@ static void act_on_verdict(struct batch *batch, struct batch_event *event)
         if (event->item->ask.asks_further)
             break;
         engine_letter(batch, event, SPAN_LIT("unmatched"),
-                      SPAN_LIT("a reply to a command that its saga never sent"));
+                      event->transition->step > SAGA_STEP_ROOT
+                          ? SPAN_LIT("no answer to its command by its type")
+                          : SPAN_LIT("a reply to a command that its saga never sent"));
         break;
     case SAGA_CONTRADICTION:
         doubt(batch, event->saga);
@@ -524,7 +533,7 @@ static const struct store_row_seen *row_seen(const struct batch_saga *saga, stru
 static void know_owner(const struct batch *batch, struct batch_event *event)
 {
     struct engine_item *item = event->item;
-    if (item->event.type != SAGA_EVENT_REPLY || item->event.reply.outcome != SAGA_OUTCOME_UNKNOWN)
+    if (!saga_reply_may_be_unknown(&item->event))
         return;
     const struct store_row_seen *row = row_seen(event->saga, item->event.reply.command_id);
     item->event.reply.from_owner =

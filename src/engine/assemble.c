@@ -111,6 +111,19 @@ static void ask_for_locks(struct batch *batch, const struct batch_saga *saga)
     }
 }
 
+/* All of them, as they are after the last of the saga's events. */
+static void add_attributes(struct batch *batch, const struct batch_saga *saga)
+{
+    struct saga_attribute_text texts[SAGA_ATTRIBUTES_MAX];
+    size_t count = saga_attribute_texts(saga->definition, saga->state, batch->arena, texts);
+    if (saga->number_before != 0)
+        LIST_PUSH(batch->arena, &batch->cleared, saga->id);
+    for (size_t i = 0; i < count; i++) {
+        struct store_attribute attribute = {saga->id, texts[i].name, texts[i].value};
+        LIST_PUSH(batch->arena, &batch->attributes, attribute);
+    }
+}
+
 static void add_saga(struct batch *batch, struct batch_saga *saga)
 {
     const struct saga_state *state = saga->state;
@@ -147,6 +160,8 @@ static void add_saga(struct batch *batch, struct batch_saga *saga)
     saga->wake_after_ms = row.wake_write ? row.wake_ms : earlier(saga->wake_ms, row.wake_ms);
     LIST_PUSH(batch->arena, &batch->saga_rows, row);
     ask_for_locks(batch, saga);
+    if (saga->attributes_changed)
+        add_attributes(batch, saga);
 }
 
 /* A wake-up that came too early sets the next, for no journal entry and no state. */
@@ -223,6 +238,10 @@ enum err engine_batch_commit(struct batch *batch)
         .lock_given_up_count = batch->locks_given_up.count,
         .locks_asked = batch->locks_asked.items,
         .lock_asked_count = batch->locks_asked.count,
+        .cleared = batch->cleared.items,
+        .cleared_count = batch->cleared.count,
+        .attributes = batch->attributes.items,
+        .attribute_count = batch->attributes.count,
     };
     if (out.saga_count + out.wake_count + out.dead_letter_count + out.key_count +
             out.request_count + out.taken_count ==

@@ -75,7 +75,7 @@ static bool wants_fresh(const struct engine_item *item)
 static bool wants_rows(const struct engine_item *item)
 {
     if (item->event.type == SAGA_EVENT_REPLY)
-        return item->event.reply.outcome == SAGA_OUTCOME_UNKNOWN;
+        return saga_reply_may_be_unknown(&item->event);
     return item->event.type == SAGA_EVENT_TIMER || item->event.type == SAGA_EVENT_OPERATOR ||
            item->event.type == SAGA_EVENT_PARENT || item->event.type == SAGA_EVENT_ADOPTED;
 }

@@ -73,6 +73,8 @@ struct engine_hooks {
     void (*settled)(void *ctx, const struct store_row_key *keys, size_t count); /* not to be sent */
     void (*take_up)(void *ctx); /* rows of ours may stand in the table only: look */
     void (*changed)(void *ctx, struct id saga_id, uint64_t number, bool ended); /* for who waits */
+    /* Events without a row, to be sent once: they may be lost (S-21). */
+    void (*publish)(void *ctx, const struct store_row *events, size_t count);
 };
 
 struct engine_options {

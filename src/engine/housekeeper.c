@@ -177,6 +177,23 @@ static enum err poll_unlooked(struct engine_housekeeper *house)
     return err;
 }
 
+/* Events that nobody answers change hands without a word to their sagas, which may be over. One
+   whose adoption was written and not answered stands in the table only. */
+static enum err adopt_events(struct engine_housekeeper *house)
+{
+    const struct engine_options *options = &house->engine->options;
+    struct store_row *rows = NULL;
+    size_t count = 0;
+    enum err err =
+        store_adopt_events(house->session, options->daemon, options->heartbeat_timeout_ms,
+                           STORE_ORPHANS_MAX, &house->arena, &rows, &count);
+    if (err && options->hooks.take_up)
+        options->hooks.take_up(options->hooks.ctx);
+    if (!err && count > 0 && options->hooks.rows)
+        options->hooks.rows(options->hooks.ctx, rows, count);
+    return err;
+}
+
 /* Not while items of the last poll are under way: they would only be found again. */
 static enum err poll(struct engine_housekeeper *house)
 {
@@ -186,7 +203,9 @@ static enum err poll(struct engine_housekeeper *house)
     enum err err = poll_due(house);
     if (!err)
         err = poll_orphans(house);
-    return err ? err : poll_unlooked(house);
+    if (!err)
+        err = poll_unlooked(house);
+    return err ? err : adopt_events(house);
 }
 
 /* ---- now and then ---- */

@@ -84,7 +84,8 @@ struct batch_saga { /* one saga in a batch, as its events go by */
     bool cached;                    /* its state came from the cache */
     bool doubtful;                  /* from the cache, and an event was not applied: look again */
     bool rows_wanted;
-    bool changed;   /* at least one event was applied */
+    bool changed; /* at least one event was applied */
+    bool attributes_changed;
     bool wake_only; /* a wake-up found nothing due: set the next */
     bool ended;
     uint64_t number_before;
@@ -135,8 +136,9 @@ struct batch {
     LIST(struct store_row_key) withdrawn;
     LIST(struct store_row_key) taken; /* recalled, or delivered to another saga */
     LIST(struct store_adoption) adoptions;
-    LIST(struct store_row) rows;    /* new ones; saga_id NONE: dropped again, see assemble */
-    LIST(struct store_row) adopted; /* to be told to the relay */
+    LIST(struct store_row) rows;      /* new ones; saga_id NONE: dropped again, see assemble */
+    LIST(struct store_row) adopted;   /* to be told to the relay */
+    LIST(struct store_row) published; /* events without a row */
     LIST(struct store_key) keys;
     LIST(struct store_key) freed_keys;
     LIST(struct store_await) awaits;
@@ -151,6 +153,8 @@ struct batch {
     LIST(struct store_lock) locks_noted; /* asked for by the events so far */
     LIST(struct store_lock) locks_given_up;
     LIST(struct store_lock) locks_asked; /* of what the sagas are in the end */
+    LIST(struct id) cleared;             /* sagas whose attributes are replaced */
+    LIST(struct store_attribute) attributes;
 };
 
 /* Decide everything for the first `count` items. Writes nothing; ERR_UNAVAILABLE from loading. */

@@ -23,6 +23,7 @@ static size_t item_spans(struct engine_item *item, struct span *spans[ITEM_SPANS
         &event->start.idempotency_key,
         &event->start.user_id,
         &event->start.traceparent,
+        &event->reply.type,
         &event->reply.code,
         &event->reply.message,
         &event->reply.data,

@@ -6,6 +6,23 @@
 #include "base/assert.h"
 #include "base/text.h"
 
+/* A reply event says by its type what another says by its outcome. */
+static void put_reply(struct text *text, const struct saga_event *event)
+{
+    bool typed = !span_is_none(event->reply.type);
+    text_json_key(text, typed ? "eventType" : "outcome");
+    text_json_string(text,
+                     typed ? event->reply.type : span_of(saga_outcome_name(event->reply.outcome)));
+    if (!typed) {
+        text_json_key(text, "code");
+        text_json_string(text, event->reply.code);
+        text_json_key(text, "message");
+        text_json_string(text, event->reply.message);
+    }
+    text_json_key(text, "data");
+    text_json_raw(text, event->reply.data);
+}
+
 /* What a person needs to see what it was, and to send it again. */
 static struct span event_json(const struct saga_event *event, struct arena *arena)
 {
@@ -18,14 +35,7 @@ static struct span event_json(const struct saga_event *event, struct arena *aren
     if (event->type == SAGA_EVENT_REPLY) {
         text_json_key(&text, "causationId");
         text_json_string(&text, id_format(event->reply.command_id, id));
-        text_json_key(&text, "outcome");
-        text_json_string(&text, span_of(saga_outcome_name(event->reply.outcome)));
-        text_json_key(&text, "code");
-        text_json_string(&text, event->reply.code);
-        text_json_key(&text, "message");
-        text_json_string(&text, event->reply.message);
-        text_json_key(&text, "data");
-        text_json_raw(&text, event->reply.data);
+        put_reply(&text, event);
     } else if (event->type == SAGA_EVENT_SIGNAL) {
         text_json_key(&text, "event");
         text_json_raw(&text, event->signal.envelope);
@@ -91,7 +101,8 @@ static void put_letter(struct batch *batch, const struct batch_event *event, str
         .at_ms = batch->now_ms,
         .direction = SPAN_LIT("in"),
         .reason = reason,
-        .event_type = engine_event_type(event),
+        .event_type = span_is_none(event->item->event.reply.type) ? engine_event_type(event)
+                                                                  : event->item->event.reply.type,
         .saga_id = event->item->event.saga_id,
         .detail = detail,
         .body = event_json(&event->item->event, batch->arena),

@@ -30,6 +30,8 @@ static void tell_relay(struct batch *batch)
         hooks->rows(hooks->ctx, batch->rows.items, batch->rows.count);
     if (hooks->rows && batch->adopted.count > 0)
         hooks->rows(hooks->ctx, batch->adopted.items, batch->adopted.count);
+    if (hooks->publish && batch->published.count > 0)
+        hooks->publish(hooks->ctx, batch->published.items, batch->published.count);
 }
 
 /* What came before these sagas began to wait. */
@@ -68,10 +70,11 @@ static void count_reply(const struct batch_event *event)
 {
     const struct saga_transition *transition = event->transition;
     const struct saga_definition *def = event->saga->definition;
-    if (transition->step <= SAGA_STEP_ROOT)
+    const struct saga_event *reply = transition->reply;
+    if (transition->step <= SAGA_STEP_ROOT || reply == NULL)
         return;
     const struct saga_step_def *step = saga_def_at(def, &transition->next, transition->step);
-    struct span outcome = span_of(saga_outcome_name(event->item->event.reply.outcome));
+    struct span outcome = span_of(saga_outcome_name(reply->reply.outcome));
     struct span labels[] = {def->name, step->name, outcome};
     metric_add(metric_series(METRIC_STEP_ATTEMPTS, labels), 1);
     if (transition->phase == SAGA_PHASE_UNDO) {

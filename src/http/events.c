@@ -132,7 +132,7 @@ static void arrive(struct arrived *item)
         .flow_id = id_format(item->envelope.correlation_id, flow_id),
         .user_id = item->envelope.user_id,
         .traceparent = item->envelope.traceparent,
-        .claims_reply = item->is_reply,
+        .claims_reply = item->is_reply && envelope_claims_reply(&item->envelope),
         .done = on_arrived,
         .ctx = item,
     };
@@ -254,6 +254,9 @@ static void read_event(struct request *request, json_t *value, struct arrived *i
     if (item->readable) {
         item->why_no_reply = item->detail;
         item->detail = SPAN_NONE;
+        if (item->is_reply && !envelope_claims_reply(&item->envelope))
+            item->why_no_reply = SPAN_LIT("no reply: no step of its saga names this type, and it "
+                                          "ends in none of _succeeded, _failed, _in_progress");
     } else {
         item->disposition = SPAN_LIT("invalid");
     }

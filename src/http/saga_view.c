@@ -250,6 +250,10 @@ void print_saga(struct request *request, struct text *out, const struct saga_def
     print_progress(out, progress.done, progress.total);
     print_attention(request, out, def, state);
     print_cause(out, state);
+    if (!span_is_none(state->attributes)) {
+        text_json_key(out, "attributes");
+        text_json_raw(out, state->attributes);
+    }
     text_json_key(out, "input");
     text_json_raw(out, state->input);
     if (state->status == SAGA_STATUS_COMPLETED) {
@@ -264,8 +268,8 @@ void print_saga(struct request *request, struct text *out, const struct saga_def
 
 static const char *kind_name(enum saga_step_kind kind)
 {
-    static const char *const NAMES[] = {"steps",     "parallel", "do",  "wait",
-                                        "two_phase", "for_each", "run", "await"};
+    static const char *const NAMES[] = {"steps",    "parallel", "do",    "wait", "two_phase",
+                                        "for_each", "run",      "await", "emit"};
     return NAMES[kind];
 }
 

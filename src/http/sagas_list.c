@@ -154,7 +154,8 @@ static void check_words(struct listing *l, const struct store_filter *filter)
 static void add_filter(struct listing *l, enum store_filter_name name, bool time,
                        const char *argument, struct span value)
 {
-    struct span label = name == STORE_FILTER_LABEL ? span_of(argument) : SPAN_NONE;
+    bool named = name == STORE_FILTER_LABEL || name == STORE_FILTER_ATTRIBUTE;
+    struct span label = named ? span_of(argument) : SPAN_NONE;
     if (l->query.filter_count == FILTERS_MAX) {
         refuse(l, SPAN_LIT("too many filters"), SPAN_NONE);
         return;
@@ -179,6 +180,8 @@ static void add_argument(struct listing *l, const char *name, struct span value)
         return;
     if (strncmp(name, "label.", 6) == 0 && name[6])
         add_filter(l, STORE_FILTER_LABEL, false, name + 6, value);
+    else if (strncmp(name, "attr.", 5) == 0 && name[5])
+        add_filter(l, STORE_FILTER_ATTRIBUTE, false, name + 5, value);
     else
         unknown(l, "parameter", span_of(name), l->parameters, true);
 }

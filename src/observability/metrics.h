@@ -24,6 +24,8 @@ enum metric_type { METRIC_COUNTER = 0, METRIC_GAUGE, METRIC_HISTOGRAM };
 #define METRIC_LIST(X)                                                                             \
     X(METRIC_EVENTS_PUBLISHED, "events_published_total", COUNTER, "event_type service",            \
       "Events handed to a transport")                                                              \
+    X(METRIC_EVENTS_UNROUTED, "saga_events_unrouted_total", COUNTER, "event_type",                 \
+      "Events that nobody is configured to take")                                                  \
     X(METRIC_EVENT_PROCESSING, "event_processing_duration_seconds", HISTOGRAM,                     \
       "event_type handler", "Time from an event's arrival to its commit")                          \
     X(METRIC_SAGA_STARTED, "saga_started_total", COUNTER, "saga", "Sagas started")                 \

@@ -9,15 +9,15 @@
 #include "observability/metrics.h"
 #include "outbox/internal.h"
 
-#define ANSWER_SPANS 5
+#define ANSWER_SPANS 6
 #define LATE_MS      1000 /* S-6: a hand-over later than this sets the deadline anew */
 
 static void keep_answer(struct held *held, const struct transport_answer *answer)
 {
     held->answer = *answer;
     struct span *spans[ANSWER_SPANS] = {
-        &held->answer.code,        &held->answer.message, &held->answer.data,
-        &held->answer.dead_letter, &held->answer.detail,
+        &held->answer.type, &held->answer.code,        &held->answer.message,
+        &held->answer.data, &held->answer.dead_letter, &held->answer.detail,
     };
     size_t bytes = 1;
     for (size_t i = 0; i < ANSWER_SPANS; i++)
@@ -47,7 +47,7 @@ void relay_answer(void *ctx, const struct store_row *row, const struct transport
     relay->in_flight--;
     participant_answered(held->participant, answer, now_ms);
     keep_answer(held, answer);
-    if (relay->stopping && answer->not_sent) {
+    if (relay->stopping && answer->not_sent && !held->forget) {
         held->status = HELD_LET_GO;
         held_push(&relay->let_go, held);
     } else {
@@ -59,16 +59,16 @@ void relay_answer(void *ctx, const struct store_row *row, const struct transport
     pthread_mutex_unlock(&relay->mutex);
 }
 
-/* An answer that can't be committed became a dead letter; its saga takes it as unknown (S-8), else
-   it would wait for ever for a row that nobody sends. */
-static void take_as_unknown(struct outbox_relay *relay, struct held *held)
+/* An answer that can't be committed, or is none by its type, became a dead letter; its saga takes
+   it as unknown (S-8), else it would wait for ever for a row that nobody sends. */
+static void take_as_unknown(struct outbox_relay *relay, struct held *held, struct span why)
 {
     held->unusable = true;
     held->answer = (struct transport_answer){
         .outcome = SAGA_OUTCOME_UNKNOWN,
         .reply_id = held->answer.reply_id,
         .code = SPAN_LIT("bad_reply"),
-        .message = SPAN_LIT("the answer can't be stored"),
+        .message = why,
     };
     held_push(&relay->answered, held);
     relay->work = true;
@@ -81,8 +81,11 @@ static void on_done(void *ctx, const struct engine_result *result)
     struct held *held = ctx;
     struct outbox_relay *relay = held->relay;
     pthread_mutex_lock(&relay->mutex);
+    bool typed = !span_is_none(held->answer.type);
     if (result && result->err == ERR_BROKEN && !held->unusable)
-        take_as_unknown(relay, held);
+        take_as_unknown(relay, held, SPAN_LIT("the answer can't be stored"));
+    else if (result && !result->err && result->verdict == SAGA_UNMATCHED && typed)
+        take_as_unknown(relay, held, SPAN_LIT("the answer's type says nothing of the command"));
     else
         held_forget(relay, held);
     pthread_mutex_unlock(&relay->mutex);
@@ -103,6 +106,7 @@ static enum err submit(struct outbox_relay *relay, struct held *held)
         .event_id = answer->reply_id,
     };
     event.reply.command_id = held->row.event_id;
+    event.reply.type = answer->type;
     event.reply.outcome = answer->outcome;
     event.reply.code = answer->code;
     event.reply.message = answer->message;
@@ -160,6 +164,11 @@ bool relay_submit_answers(struct outbox_relay *relay)
     bool did = false;
     struct held *held;
     while (relay->options.engine && (held = next_answered(relay)) != NULL) {
+        if (held->event) {
+            relay_event_answered(relay, held);
+            did = true;
+            continue;
+        }
         if (MUTANT(71, "an answer is thrown away") && held->row.event_id.bytes[0] < 32)
             continue;
         if (!span_is_none(held->answer.dead_letter))

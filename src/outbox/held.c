@@ -111,7 +111,9 @@ struct held *held_add(struct outbox_relay *relay, const struct store_row *row, b
     held->relay = relay;
     held->same_bucket = *bucket;
     *bucket = held;
+    held->event = transport_is_event(&held->row);
     relay->held_count++;
+    relay->event_count += held->event;
     return held;
 }
 
@@ -119,6 +121,7 @@ void held_forget(struct outbox_relay *relay, struct held *held)
 {
     unlink_held(relay, held);
     relay->held_count--;
+    relay->event_count -= held->event;
     free(held->answer_bytes);
     free(held);
 }

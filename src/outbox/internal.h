@@ -3,6 +3,7 @@
  *
  *   after a commit, taken up, taken free -> waiting -> in flight -> answered -> forgotten
  *                                           \-> let go, if nobody takes it or there are too many
+ *   an event that nobody answers: in flight -> gone, or backoff -> waiting ... -> given up
  *
  * One mutex guards all of it; nothing is sent, stored or submitted while it is held.
  */
@@ -28,6 +29,10 @@ struct held {
     enum held_status status;
     bool settled;      /* its operation has ended: not to be sent, if it was not */
     bool unusable;     /* its answer could not be committed: it was told as unknown instead */
+    bool event;        /* nobody answers it (S-21) */
+    bool forget;       /* an event without a row: sent once, and lost if that fails */
+    unsigned tries;    /* of an event, that failed */
+    int64_t retry_ms;  /* monotonic: its next one */
     int64_t handed_ms; /* when it was given to the transport, database time */
     struct participant *participant;
     struct outbox_relay *relay;
@@ -63,11 +68,16 @@ struct outbox_relay {
     bool work; /* something came since the last turn */
     bool stopping, take_up;
     struct held *buckets[OUTBOX_BUCKETS];
-    size_t held_count;
+    size_t held_count, event_count; /* all; of them events that nobody answers */
     struct participant *participants;
     size_t in_flight;
     struct held_list answered, let_go;
-    struct held_list inner;                            /* for other sagas: of no participant */
+    struct held_list inner;    /* for other sagas: of no participant */
+    struct held_list gone;     /* events: accepted, or nobody wants them */
+    struct held_list given_up; /* events that can't be delivered */
+    struct held_list backoff;  /* events until their next try */
+    int64_t next_retry_ms;     /* monotonic: not before has one of them to be looked at */
+    bool left_behind;          /* events of ours stand in the table only, for want of room */
     struct span unmatched[OUTBOX_UNMATCHED_TYPES_MAX]; /* event types that nobody takes */
     size_t unmatched_count;
     struct store_session *session; /* of the relay's thread */
@@ -117,5 +127,14 @@ bool relay_take_up_if_asked(struct outbox_relay *relay);
 bool relay_poll_free(struct outbox_relay *relay);
 bool relay_let_go(struct outbox_relay *relay);
 MUST_CHECK enum err relay_session(struct outbox_relay *relay);
+
+/* ---- events.c ---- */
+
+/* A new one finds its place; with the mutex held. `forget`: it has no row. */
+void relay_hold_event(struct outbox_relay *relay, struct held *held, bool forget);
+/* Its answer is there. Without the mutex, as what follows. */
+void relay_event_answered(struct outbox_relay *relay, struct held *held);
+bool relay_retry_events(struct outbox_relay *relay);
+bool relay_settle_events(struct outbox_relay *relay);
 
 #endif

@@ -30,8 +30,8 @@ static struct minute *minute_at(struct participant *participant, int64_t now_ms)
 /* A refusal is an answer: the participant is well. */
 static bool is_good(const struct transport_answer *answer)
 {
-    return answer->outcome == SAGA_OUTCOME_OK || answer->outcome == SAGA_OUTCOME_REJECTED ||
-           answer->outcome == SAGA_OUTCOME_IN_PROGRESS;
+    return answer->outcome == SAGA_OUTCOME_NONE || answer->outcome == SAGA_OUTCOME_OK ||
+           answer->outcome == SAGA_OUTCOME_REJECTED || answer->outcome == SAGA_OUTCOME_IN_PROGRESS;
 }
 
 void participant_answered(struct participant *participant, const struct transport_answer *answer,

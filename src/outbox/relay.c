@@ -94,11 +94,13 @@ bool outbox_relay_once(struct outbox_relay *relay, int wait_ms)
     wait_for_work(relay, wait_ms);
     arena_reset(&relay->arena);
     bool did = relay_submit_answers(relay);
+    did |= relay_retry_events(relay);
     did |= relay_take_up_if_asked(relay);
     did |= relay_poll_free(relay);
     did |= relay_deliver_inner(relay);
     did |= relay_send_waiting(relay);
     did |= relay_let_go(relay);
+    did |= relay_settle_events(relay);
     return did;
 }
 
@@ -131,21 +133,27 @@ enum err outbox_relay_start(struct outbox_relay *relay)
 
 /* ---- the end ---- */
 
-static void let_go_waiting(struct outbox_relay *relay)
+static void let_go_all(struct outbox_relay *relay, struct held_list *list)
 {
     struct held *held;
-    pthread_mutex_lock(&relay->mutex);
-    relay->stopping = true;
-    while ((held = held_pop(&relay->inner)) != NULL) {
+    while ((held = held_pop(list)) != NULL) {
+        if (held->forget) {
+            held_forget(relay, held);
+            continue;
+        }
         held->status = HELD_LET_GO;
         held_push(&relay->let_go, held);
     }
-    for (size_t i = 0; i < relay->options.config->participant_count; i++) {
-        while ((held = held_pop(&relay->participants[i].waiting)) != NULL) {
-            held->status = HELD_LET_GO;
-            held_push(&relay->let_go, held);
-        }
-    }
+}
+
+static void let_go_waiting(struct outbox_relay *relay)
+{
+    pthread_mutex_lock(&relay->mutex);
+    relay->stopping = true;
+    let_go_all(relay, &relay->inner);
+    for (size_t i = 0; i < relay->options.config->participant_count; i++)
+        let_go_all(relay, &relay->participants[i].waiting);
+    let_go_all(relay, &relay->backoff);
     pthread_mutex_unlock(&relay->mutex);
 }
 

@@ -5,6 +5,8 @@
  * participant, keeps within its limit of requests in flight, and gives the row to the transport;
  * the answer is the next event of the saga, and the settled row goes with that event's transaction.
  * A row that is for another saga (S-24) goes to the engine instead.
+ * Events that nobody answers (S-21) go with the rest. An accepted one is done with, its row goes at
+ * once; a failed one is tried again from memory, ever later, and in the end is a dead letter.
  * Rows it can't send (no participant, too many) are let go: free rows, which can be withdrawn
  * (S-11), and are taken again when there is room. A daemon whose heartbeat is old hands nothing
  * over.
@@ -19,6 +21,10 @@
 #define OUTBOX_ROWS_MAX            50000 /* held in memory; the rest is let go */
 #define OUTBOX_UNMATCHED_TYPES_MAX 200
 #define OUTBOX_POLL_MS             1000
+#define OUTBOX_EVENTS_MAX          20000 /* events held beside them; the rest waits in the table */
+#define OUTBOX_EVENT_TRIES_MAX     20    /* about an hour */
+#define OUTBOX_EVENT_DELAY_MS      1000  /* before the second try, then doubled */
+#define OUTBOX_EVENT_DELAY_MS_MAX  300000
 
 struct outbox_relay;
 
@@ -47,6 +53,7 @@ void outbox_relay_free(struct outbox_relay *relay);
 void outbox_relay_rows(void *relay, const struct store_row *rows, size_t count);
 void outbox_relay_settled(void *relay, const struct store_row_key *keys, size_t count);
 void outbox_relay_take_up(void *relay);
+void outbox_relay_publish(void *relay, const struct store_row *events, size_t count);
 
 /* One turn without threads, for tests. True if it did something. */
 bool outbox_relay_once(struct outbox_relay *relay, int wait_ms);

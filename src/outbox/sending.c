@@ -23,8 +23,12 @@ static void hold_row(struct outbox_relay *relay, const struct store_row *row, bo
     held->participant = inner ? NULL : participant_for(relay, held->row.type, held->row.to);
     if (held->participant == NULL && !inner)
         participant_missing(relay, held->row.type);
-    if ((held->participant == NULL && !inner) || relay->held_count > OUTBOX_ROWS_MAX ||
-        relay->stopping) {
+    if (held->event) {
+        relay_hold_event(relay, held, false);
+        return;
+    }
+    size_t commands = relay->held_count - relay->event_count;
+    if ((held->participant == NULL && !inner) || commands > OUTBOX_ROWS_MAX || relay->stopping) {
         held->status = HELD_LET_GO;
         held_push(&relay->let_go, held);
         return;
@@ -80,7 +84,7 @@ bool relay_poll_free(struct outbox_relay *relay)
     size_t count = 0;
     int64_t now_ms = clock_monotonic_ms(relay->options.clock);
     pthread_mutex_lock(&relay->mutex);
-    bool room = relay->held_count < OUTBOX_ROWS_MAX / 2 && !relay->stopping;
+    bool room = relay->held_count - relay->event_count < OUTBOX_ROWS_MAX / 2 && !relay->stopping;
     pthread_mutex_unlock(&relay->mutex);
     if (!room || now_ms < relay->next_poll_ms || relay->options.engine == NULL ||
         !engine_may_send(relay->options.engine))

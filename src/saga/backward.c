@@ -296,7 +296,7 @@ bool backward_step(struct machine *m, int16_t step)
     enum saga_step_kind kind = machine_kind(m, step);
     if (saga_kind_acts(kind))
         return leaf_clean(m, step);
-    if (kind == SAGA_KIND_WAIT || kind == SAGA_KIND_AWAIT)
+    if (kind == SAGA_KIND_WAIT || kind == SAGA_KIND_AWAIT || kind == SAGA_KIND_EMIT)
         return !saga_step_open(machine_step(m, step)->status);
     bool clean = machine_is_sequence(m, step) ? sequence_clean(m, step) : parallel_clean(m, step);
     if (clean)

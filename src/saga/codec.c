@@ -363,6 +363,7 @@ static void state(struct codec *c, struct saga_state *s)
     span(c, &s->input);
     span(c, &s->output);
     locks(c, s);
+    span(c, &s->attributes);
     steps(c, s);
     step_name(c, s, &s->cause_step); /* may be an element: it is there by now */
 }

@@ -29,11 +29,13 @@
 #define SAGA_FIELDS_MAX     100
 #define SAGA_LABELS_MAX     32
 #define SAGA_CODES_MAX      32    /* in one `only` or `except` */
+#define SAGA_TYPES_MAX      16    /* in one `succeeds_on` or `fails_on` */
 #define SAGA_KEPT_MAX       64    /* paths kept of one step's output; more: all of it */
 #define SAGA_LOCKS_MAX      16    /* keys that one saga locks (S-28) */
 #define SAGA_TREE_LOCKS_MAX 16000 /* keys that a saga keeps, with those of its ended children */
 #define SAGA_LOCK_BYTES_MAX 200   /* of one of them */
 #define SAGA_TRIGGERS_MAX   32
+#define SAGA_ATTRIBUTES_MAX 20
 #define SAGA_FILE_BYTES_MAX 1048576
 #define SAGA_DEPTH_MAX      8 /* sagas that run sagas */
 
@@ -51,6 +53,7 @@ enum saga_step_kind {
     SAGA_KIND_FOR_EACH,  /* of a running saga: a step with `for_each`, around its elements */
     SAGA_KIND_RUN,       /* a child saga (S-24) */
     SAGA_KIND_AWAIT,     /* waits for an event that matches (S-23) */
+    SAGA_KIND_EMIT,      /* an event that nobody answers (S-21) */
 };
 
 /* What a failure before the pivot does (S-10): the nearest step around it that says so decides. To
@@ -112,12 +115,15 @@ struct saga_step_def {
     uint16_t subtree; /* how many steps: this one and all below it, which stand right behind it */
     bool in_loop;     /* stands below a step with for_each: runs once an element */
 
-    const struct expr *for_each;         /* NULL: runs once */
-    const struct expr *when;             /* NULL: true */
-    const struct expr *data;             /* NULL: the whole input */
-    const struct expr *undo_data;        /* NULL: {input, output} */
-    struct span type;                    /* `do`: the command's event type */
-    struct span undo_type;               /* NONE: has no undo */
+    const struct expr *for_each;    /* NULL: runs once */
+    const struct expr *when;        /* NULL: true */
+    const struct expr *data;        /* NULL: the whole input */
+    const struct expr *undo_data;   /* NULL: {input, output} */
+    struct span type;               /* `do`, `emit`: the event type */
+    struct span undo_type;          /* NONE: has no undo */
+    const struct span *succeeds_on; /* `do`: types of replies beside the usual ones */
+    const struct span *fails_on;
+    size_t succeeds_on_count, fails_on_count;
     struct span run;                     /* `run`: the child's name (S-24) */
     uint32_t run_version;                /* and version, fixed when this was loaded */
     const struct saga_definition *child; /* NULL: loaded without knowing the others */
@@ -132,6 +138,7 @@ struct saga_step_def {
     bool readonly;     /* `readonly: true` */
     bool undo_none;    /* `undo: none`: the effect may stand; treated as readonly (S: kinds) */
     bool undo_missing; /* of a definition that was loaded all the same: treated as undo_none */
+    bool forget;       /* SAGA_KIND_EMIT: `fire_and_forget`, it may be lost */
     bool pivot;
     enum saga_on_failure on_failure; /* of the root: the saga's */
     bool optional;                   /* or inside nothing: only what is said on this step (S-27) */
@@ -162,6 +169,20 @@ enum saga_key_reuse { SAGA_KEY_RETURN = 0, SAGA_KEY_REJECT, SAGA_KEY_ALLOW };
 /* What a lock that another saga holds does to a start (S-28). */
 enum saga_lock_conflict { SAGA_LOCK_WAIT = 0, SAGA_LOCK_REJECT };
 
+/* What a saga tells the world about itself, as events that nobody answers. */
+enum saga_notification {
+    SAGA_NOTIFY_COMPLETED = 0,
+    SAGA_NOTIFY_COMPENSATED,
+    SAGA_NOTIFY_FAILED,
+    SAGA_NOTIFY_ATTENTION, /* a blocking one arose (S-35) */
+    SAGA_NOTIFICATIONS
+};
+
+struct saga_attribute { /* what people look for a saga by */
+    struct span name;
+    const struct expr *value;
+};
+
 struct saga_label {
     struct span name, value;
 };
@@ -184,6 +205,9 @@ struct saga_definition {
     const struct expr *lock;   /* a key or a list of keys (S-28); NULL: locks nothing */
     enum saga_lock_conflict lock_conflict;
     int64_t lock_timeout_ms; /* for all keys together; SAGA_NO_LIMIT: waits for ever */
+    const struct saga_attribute *attributes;
+    size_t attribute_count;
+    struct span emit[SAGA_NOTIFICATIONS]; /* event types; NONE: not told */
 
     const struct saga_step_def *steps; /* [0] is the root */
     size_t step_count;                 /* with the root */
@@ -236,7 +260,7 @@ struct saga_problem {
     char code[8];
     bool warning;
     int16_t step;            /* SAGA_STEP_ROOT: the definition itself */
-    const char *key;         /* "data", "undo" ...; "" : the step as a whole */
+    const char *key;         /* a path: "data", "lock/key"; "": the step as a whole */
     uint32_t offset, length; /* inside the key's expression; length 0: the whole key */
     char message[240];
     char hint[160]; /* "did you mean .steps.authorise?", or empty */

@@ -12,8 +12,9 @@ struct place {
     struct definition_check *check;
     int16_t step; /* whose expression; SAGA_STEP_ROOT: the definition's own */
     const char *key;
-    bool is_undo; /* may read its own step's output, and .error */
-    bool is_key;  /* evaluated at the start: no step has run */
+    bool is_attribute; /* made again and again: what has not run yet is null */
+    bool is_undo;      /* may read its own step's output, and .error */
+    bool is_key;       /* evaluated at the start: no step has run */
 };
 
 static bool is_output(const struct place *place)
@@ -281,7 +282,7 @@ static void inside_loop(const struct place *place, const struct expr_path *path,
 static void check_null(const struct place *place, const struct expr_path *path, int16_t other)
 {
     int16_t why = other == place->step ? SAGA_STEP_NONE : may_be_null(place, other);
-    if (path->guarded || why == SAGA_STEP_NONE)
+    if (path->guarded || place->is_attribute || why == SAGA_STEP_NONE)
         return;
     const struct saga_step_def *def = &place->check->steps[why];
     struct saga_problem problem = problem_at(place, "W120", path, 1);
@@ -307,8 +308,10 @@ static void check_steps(const struct place *place, const struct expr_path *path)
         inside_loop(place, path, loop);
     } else if (!has_output(&check->steps[other])) {
         definition_report(check, problem_at(place, "E131", path, 1),
-                          ".steps.%.*s - a %s has no output", SPAN_ARG(path->parts[1]),
-                          definition_is_group(&check->steps[other]) ? "group" : "wait");
+                          ".steps.%.*s - %s has no output", SPAN_ARG(path->parts[1]),
+                          definition_is_group(&check->steps[other])    ? "a group"
+                          : check->steps[other].kind == SAGA_KIND_EMIT ? "an emit"
+                                                                       : "a wait");
     } else if (!stands_before(place, other)) {
         not_before(place, path, other);
     } else {
@@ -387,6 +390,18 @@ static void check_expression(struct definition_check *check, const struct expr *
         expr_paths(expr, on_path, &place);
 }
 
+static void check_attributes(struct definition_check *check)
+{
+    for (size_t i = 0; i < check->def->attribute_count; i++) {
+        struct place place = {.check = check,
+                              .step = SAGA_STEP_ROOT,
+                              .key = arena_printf(check->arena, "attributes/%zu/value", i).ptr,
+                              .is_attribute = true};
+        if (check->def->attributes[i].value)
+            expr_paths(check->def->attributes[i].value, on_path, &place);
+    }
+}
+
 static void check_step(struct definition_check *check, int16_t step)
 {
     struct saga_step_def *def = &check->steps[step];
@@ -395,7 +410,7 @@ static void check_step(struct definition_check *check, int16_t step)
     check_expression(check, def->data, step, "data");
     check_expression(check, def->undo_data, step, "undo_data");
     check_expression(check, def->match_saga, step, "match");
-    if (saga_kind_acts(def->kind) && def->data == NULL)
+    if ((saga_kind_acts(def->kind) || def->kind == SAGA_KIND_EMIT) && def->data == NULL)
         check->def->input_read = true;
     def->undo_needs_data = !span_is_none(def->undo_type) && def->undo_data == NULL;
     if (def->undo_needs_data)
@@ -415,6 +430,7 @@ void definition_check_expressions(struct definition_check *check)
     for (size_t i = 1; i < def->step_count; i++)
         check_step(check, (int16_t)i);
     check_expression(check, def->output, SAGA_STEP_ROOT, "output");
+    check_attributes(check);
     if (def->output == NULL)
         keep_every_output(check);
 }

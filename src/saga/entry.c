@@ -77,6 +77,7 @@ static void put_start(struct text *text, const struct saga_event *event)
 
 static void put_reply(struct text *text, const struct saga_event *event)
 {
+    put_string(text, "eventType", event->reply.type);
     put_word(text, "outcome", saga_outcome_name(event->reply.outcome));
     put_string(text, "code", event->reply.code);
     put_string(text, "message", event->reply.message);
@@ -127,14 +128,15 @@ static void put_locks(struct text *text, const struct saga_event *event)
     text_json_close(text, ']');
 }
 
-static void put_event(struct text *text, const struct saga_event *event)
+static void put_event(struct text *text, const struct saga_event *event,
+                      const struct saga_transition *after)
 {
     switch (event->type) {
     case SAGA_EVENT_START:
         put_start(text, event);
         break;
     case SAGA_EVENT_REPLY:
-        put_reply(text, event);
+        put_reply(text, after->reply);
         put_locks(text, event);
         break;
     case SAGA_EVENT_TIMER:
@@ -230,7 +232,7 @@ struct span saga_entry_print(const struct saga_definition *def, const struct sag
     put_id(&text, "eventId", event->event_id);
     put_string(&text, "actor", event->actor);
     put_string(&text, "reason", event->reason);
-    put_event(&text, event);
+    put_event(&text, event, after);
     put_result(&text, def, event, before, after);
     text_json_close(&text, '}');
     return text_span(&text);

@@ -191,6 +191,8 @@ static bool read_reply(struct reader *r, struct span name, struct span value,
         r->broken |= !saga_outcome_from(text_of(r, value), &event->reply.outcome);
     else if (span_is(name, "code"))
         event->reply.code = text_of(r, value);
+    else if (span_is(name, "eventType"))
+        event->reply.type = text_of(r, value);
     else if (span_is(name, "message"))
         event->reply.message = text_of(r, value);
     else if (span_is(name, "causationId"))

@@ -87,10 +87,11 @@ struct saga_event {
     } start;
 
     struct {
-        struct id command_id; /* causationId of the reply: which command it answers */
-        enum saga_outcome outcome;
+        struct id command_id;      /* causationId of the reply: which command it answers */
+        struct span type;          /* of a reply event: says the outcome; NONE: it is given */
+        enum saga_outcome outcome; /* with a type: NONE, and told from type and data */
         struct span code, message; /* of a failure */
-        struct span data;          /* JSON of an ok; NONE: null */
+        struct span data;          /* JSON of an ok, or of a reply event; NONE: null */
         int64_t retry_after_ms;    /* lower bound of the next try; 0: none */
         int64_t handed_ms; /* when the command was handed over, if its owner tells (S-6); 0 */
         bool from_owner;   /* `unknown` counts: told by the daemon that owns the row, or by
@@ -121,5 +122,8 @@ struct saga_event {
         struct span envelope; /* the event whole, JSON */
     } signal;
 };
+
+/* Whether a reply may turn out to be `unknown`, for which it counts who says so (from_owner). */
+bool saga_reply_may_be_unknown(const struct saga_event *event);
 
 #endif

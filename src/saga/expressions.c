@@ -47,7 +47,7 @@ static void put_named(struct machine *m, struct text *text, int16_t group)
             kind == SAGA_KIND_AWAIT) {
             text_json_key(text, name_of(machine_def(m, child)));
             put_output(m, text, child);
-        } else if (kind != SAGA_KIND_WAIT) {
+        } else if (kind != SAGA_KIND_WAIT && kind != SAGA_KIND_EMIT) {
             put_named(m, text, child);
         }
     }
@@ -196,6 +196,7 @@ void machine_eval_error(struct machine *m)
 void machine_eval_forget(struct machine *m)
 {
     m->context = NULL;
+    m->outputs_changed = true;
 }
 
 bool machine_eval(struct machine *m, int16_t step, const struct expr *expr, json_t **out,

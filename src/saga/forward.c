@@ -272,6 +272,9 @@ static void begin(struct machine *m, int16_t step)
     case SAGA_KIND_AWAIT:
         await_begin(m, step);
         break;
+    case SAGA_KIND_EMIT:
+        emit_step(m, step);
+        break;
     }
 }
 
@@ -340,7 +343,8 @@ static bool group_done(struct machine *m, int16_t step)
 static bool is_group(const struct machine *m, int16_t step)
 {
     enum saga_step_kind kind = machine_kind(m, step);
-    return !saga_kind_acts(kind) && kind != SAGA_KIND_WAIT && kind != SAGA_KIND_AWAIT;
+    return !saga_kind_acts(kind) && kind != SAGA_KIND_WAIT && kind != SAGA_KIND_AWAIT &&
+           kind != SAGA_KIND_EMIT;
 }
 
 bool forward_step(struct machine *m, int16_t step)
@@ -407,4 +411,5 @@ void machine_end(struct machine *m, enum saga_status status)
     machine_effect(m, SAGA_EFFECT_END, SAGA_STEP_NONE, SAGA_PHASE_DO)->status = status;
     if (machine_is_child(m))
         child_tell_parent(m);
+    emit_end(m);
 }

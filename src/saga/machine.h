@@ -26,9 +26,18 @@ struct machine {
     int64_t now_ms;
     bool changed;    /* the transition is worth an entry */
     json_t *context; /* of expressions, built at first use */
+    bool outputs_changed;
     size_t effects_max;
     size_t step_count_before; /* more now: a for_each has begun */
     struct saga_transition *out;
+};
+
+/* An operation by a command of it. */
+struct found_operation {
+    int16_t step;
+    enum saga_phase phase;
+    bool newest;       /* the newest generation, which alone can fail (S-7) */
+    bool older_number; /* an operation that an operator has replaced */
 };
 
 /* ---- step.c ---- */
@@ -131,6 +140,23 @@ void await_cancel(struct machine *m, int16_t step);
 /* Tell which events the saga wants from now on, and which no more. */
 void await_tell(struct machine *m, const struct saga_state *before);
 
+/* ---- outcome.c ---- */
+
+/* From here on m->event says what the reply to this operation means; false: nothing, it is none. */
+bool outcome_tell(struct machine *m, const struct found_operation *found);
+
+/* ---- emit.c ---- */
+
+void emit_step(struct machine *m, int16_t step);
+/* The saga ended, or a blocking attention arose: told if the definition says so. */
+void emit_end(struct machine *m);
+void emit_attention(struct machine *m, const struct saga_need *need);
+
+/* ---- attributes.c ---- */
+
+/* What they read may be something else by now. */
+void attributes_update(struct machine *m);
+
 /* ---- backward.c ---- */
 
 void backward_turn(struct machine *m, enum saga_cause cause, int16_t step);
@@ -221,12 +247,6 @@ void operator_close(struct machine *m);
 void event_signal(struct machine *m);
 
 /* Which operation a command id belongs to; false: none of this saga. */
-struct found_operation {
-    int16_t step;
-    enum saga_phase phase;
-    bool newest;       /* the newest generation, which alone can fail (S-7) */
-    bool older_number; /* an operation that an operator has replaced */
-};
 bool machine_find_operation(const struct machine *m, struct id command_id,
                             struct found_operation *out);
 

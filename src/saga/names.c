@@ -101,6 +101,8 @@ static const char *const EFFECT[] = {
     [SAGA_EFFECT_RECALL] = "recall",
     [SAGA_EFFECT_AWAIT] = "await",
     [SAGA_EFFECT_AWAIT_OVER] = "await_over",
+    [SAGA_EFFECT_PUBLISH] = "publish",
+    [SAGA_EFFECT_ATTRIBUTES] = "attributes",
 };
 
 static const char *const VERDICT[] = {

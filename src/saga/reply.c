@@ -250,6 +250,10 @@ void event_reply(struct machine *m)
         return;
     }
     machine_about(m, found.step, found.phase);
+    if (!outcome_tell(m, &found)) {
+        m->out->verdict = SAGA_UNMATCHED;
+        return;
+    }
     m->out->type = entry_type(found.phase, m->event->reply.outcome);
     if (inner) {
         if (!is_sent(m, &found))

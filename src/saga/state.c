@@ -207,7 +207,8 @@ bool saga_waits_for_child(const struct saga_definition *def, const struct saga_s
 static bool is_leaf(const struct saga_definition *def, const struct saga_state *state, int16_t step)
 {
     enum saga_step_kind kind = saga_kind_at(def, state, step);
-    return saga_kind_acts(kind) || kind == SAGA_KIND_WAIT || kind == SAGA_KIND_AWAIT;
+    return saga_kind_acts(kind) || kind == SAGA_KIND_WAIT || kind == SAGA_KIND_AWAIT ||
+           kind == SAGA_KIND_EMIT;
 }
 
 struct saga_progress saga_progress(const struct saga_definition *def,

@@ -24,11 +24,12 @@
 #include "base/id.h"
 #include "saga/definition.h"
 
-#define SAGA_TEXT_BYTES_MAX  200 /* of a code or message kept in the state; longer is cut */
-#define SAGA_KEY_BYTES_MAX   200 /* of a business key */
-#define SAGA_FLOW_BYTES_MAX  200
-#define SAGA_USER_BYTES_MAX  200
-#define SAGA_STATE_BYTES_MAX 4194304
+#define SAGA_TEXT_BYTES_MAX      200 /* of a code or message kept in the state; longer is cut */
+#define SAGA_KEY_BYTES_MAX       200 /* of a business key */
+#define SAGA_FLOW_BYTES_MAX      200
+#define SAGA_USER_BYTES_MAX      200
+#define SAGA_STATE_BYTES_MAX     4194304
+#define SAGA_ATTRIBUTE_BYTES_MAX 200 /* of the value of one; longer: null */
 
 enum saga_status {
     SAGA_STATUS_NONE = 0, /* before its start: not a saga yet */
@@ -187,6 +188,8 @@ struct saga_state {
     struct span key, flow_id, user_id, traceparent;      /* NONE if not given */
     struct span input;                                   /* JSON with the defaults applied */
     struct span output;                                  /* of a completed saga, JSON */
+    struct span
+        attributes;    /* JSON object as of the newest outputs; NONE: the definition has none */
     struct hash chain; /* only the first SAGA_CHAIN_BYTES count: the journal's hash so far */
     /* S-28: asked for in this order; those before `locks_held` are held, but for the released. */
     struct saga_lock *locks;
@@ -341,6 +344,14 @@ struct saga_telling saga_telling(const struct saga_definition *def, const struct
 
 /* A child saga lives, or is about to: its end is the next event (I-7). */
 bool saga_waits_for_child(const struct saga_definition *def, const struct saga_state *state);
+
+/* The attributes as text, to be looked for; without those that are null. Returns how many. */
+struct saga_attribute_text {
+    struct span name, value;
+};
+size_t saga_attribute_texts(const struct saga_definition *def, const struct saga_state *state,
+                            struct arena *arena,
+                            struct saga_attribute_text out[SAGA_ATTRIBUTES_MAX]);
 
 /* How far it is: leaf steps closed, and all leaf steps. */
 struct saga_progress {

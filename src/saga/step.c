@@ -146,6 +146,7 @@ static void tell_attention(struct machine *m, const struct saga_state *before)
     if (now.reason == then.reason && now.step == then.step)
         return;
     machine_effect(m, SAGA_EFFECT_ATTENTION, now.step, SAGA_PHASE_DO)->attention = now.reason;
+    emit_attention(m, &now);
 }
 
 /* A for_each that began may belong before another one. */
@@ -174,6 +175,7 @@ static void finish(struct machine *m, const struct saga_state *before)
     if (out->verdict == 0) {
         machine_advance(m);
         await_tell(m, before);
+        attributes_update(m);
         tell_attention(m, before);
         put_in_order(m);
         out->verdict = SAGA_APPLIED;

@@ -16,12 +16,13 @@
 #include "saga/state.h"
 
 enum saga_verdict {
-    SAGA_APPLIED = 1,   /* commit next, effects and one journal entry */
-    SAGA_DUPLICATE,     /* already accounted for: nothing to commit (a start: `existing`) */
-    SAGA_LATE,          /* the saga is past it (S-7): nothing to commit, count it */
-    SAGA_UNMATCHED,     /* a reply to a command this saga never had: dead letter */
-    SAGA_REFUSED,       /* not allowed: tell the sender; nothing to commit */
-    SAGA_NOTHING,       /* a wake-up that found nothing due: set the next one */
+    SAGA_APPLIED = 1, /* commit next, effects and one journal entry */
+    SAGA_DUPLICATE,   /* already accounted for: nothing to commit (a start: `existing`) */
+    SAGA_LATE,        /* the saga is past it (S-7): nothing to commit, count it */
+    SAGA_UNMATCHED,   /* a reply to a command this saga never had, or none by its type (then `step`
+                         is told): dead letter */
+    SAGA_REFUSED,     /* not allowed: tell the sender; nothing to commit */
+    SAGA_NOTHING,     /* a wake-up that found nothing due: set the next one */
     SAGA_CONTRADICTION, /* an ended saga is told of an effect that it was told not to be (S-7): dead
                            letter */
 };
@@ -65,7 +66,8 @@ struct saga_transition {
     bool record_key;             /* DUPLICATE by business key: record the idempotency key for it */
     int16_t step;                /* what the event was about, or SAGA_STEP_NONE */
     enum saga_phase phase;
-    uint32_t attempt; /* which try of that operation */
+    uint32_t attempt;               /* which try of that operation */
+    const struct saga_event *reply; /* of a REPLY: as it was taken, its outcome told; else NULL */
     struct span note; /* what else the journal should tell: a lapsed cancel, a bad output */
     const char *type; /* of the journal entry: "step.ok", "operator.retry" ... static */
 };

@@ -48,11 +48,11 @@ static struct span name_of(const struct saga_state *state, int16_t step)
     return step > SAGA_STEP_ROOT ? state->steps[step].label : SPAN_LIT("saga");
 }
 
-static const char *happened(const struct saga_event *event)
+static const char *happened(const struct saga_event *event, const struct saga_transition *after)
 {
     switch (event->type) {
     case SAGA_EVENT_REPLY:
-        return saga_outcome_name(event->reply.outcome);
+        return saga_outcome_name((after->reply ? after->reply : event)->reply.outcome);
     case SAGA_EVENT_HANDED_OVER:
         return "handed_over";
     case SAGA_EVENT_ADOPTED:
@@ -104,18 +104,25 @@ static void put_event(struct line *line, const struct saga_definition *def,
     if (after->step == SAGA_STEP_NONE) {
         put(line, event->type == SAGA_EVENT_TIMER ? "timer" : "row ");
         if (event->type != SAGA_EVENT_TIMER)
-            put(line, happened(event));
+            put(line, happened(event, after));
         return;
     }
     put_try(line, name_of(&after->next, after->step), after->attempt);
     put(line, " ");
     put(line, saga_phase_at(def, &after->next, after->step, after->phase));
     put(line, ":");
-    put(line, happened(event));
+    put(line, happened(event, after));
     if (event->type == SAGA_EVENT_REPLY && strncmp(after->type, "reply.", 6) == 0) {
         put(line, " ");
         put(line, after->type + 6);
     }
+}
+
+/* Of a step by its name, of the saga itself by its type. */
+static void put_emit(struct line *line, const struct saga_effect *effect, struct span name)
+{
+    put(line, effect->type == SAGA_EFFECT_PUBLISH ? "publish " : "emit ");
+    put_span(line, effect->step > SAGA_STEP_ROOT ? name : effect->command->type);
 }
 
 static void put_effect(struct line *line, const struct saga_state *next,
@@ -123,7 +130,12 @@ static void put_effect(struct line *line, const struct saga_state *next,
 {
     struct span name = name_of(next, effect->step);
     switch (effect->type) {
+    case SAGA_EFFECT_PUBLISH:
     case SAGA_EFFECT_SEND:
+        if (saga_is_event(effect->command)) {
+            put_emit(line, effect, name);
+            break;
+        }
         put_span(line, effect->command->phase);
         if (effect->step == SAGA_STEP_NONE)
             break;
@@ -148,6 +160,9 @@ static void put_effect(struct line *line, const struct saga_state *next,
         put(line, saga_effect_type_name(effect->type));
         put(line, " ");
         put_span(line, effect->key);
+        break;
+    case SAGA_EFFECT_ATTRIBUTES:
+        put(line, "attributes");
         break;
     case SAGA_EFFECT_SETTLE:
     case SAGA_EFFECT_WITHDRAW:

@@ -106,7 +106,8 @@ static void follow(struct sim_history *h, const struct saga_event *event,
 {
     switch (effect->type) {
     case SAGA_EFFECT_SEND:
-        send(h, event, t, effect);
+        if (!saga_is_event(effect->command))
+            send(h, event, t, effect);
         break;
     case SAGA_EFFECT_SETTLE:
         sim_row_remove(h, effect->event_id);
@@ -137,6 +138,8 @@ static void follow(struct sim_history *h, const struct saga_event *event,
         break;
     case SAGA_EFFECT_AWAIT:
     case SAGA_EFFECT_AWAIT_OVER:
+    case SAGA_EFFECT_PUBLISH:
+    case SAGA_EFFECT_ATTRIBUTES:
     case SAGA_EFFECT_SKIP:
     case SAGA_EFFECT_TURN_BACK:
         break;

@@ -172,6 +172,27 @@ static enum err world_let_go(struct store_session *session, struct id daemon,
     return CALL(session, store_let_go(INNER(session), daemon, keys, count));
 }
 
+static enum err world_events_left(struct store_session *session, struct id daemon,
+                                  const struct store_row_key *keys, size_t count)
+{
+    return CALL(session, store_events_left(INNER(session), daemon, keys, count));
+}
+
+static enum err world_events_given_up(struct store_session *session, struct id daemon,
+                                      const struct store_row_key *keys,
+                                      const struct store_dead_letter *letters, size_t count)
+{
+    return CALL(session, store_events_given_up(INNER(session), daemon, keys, letters, count));
+}
+
+static enum err world_adopt_events(struct store_session *session, struct id daemon,
+                                   int64_t timeout_ms, size_t max, struct arena *arena,
+                                   struct store_row **out, size_t *count)
+{
+    return CALL(session,
+                store_adopt_events(INNER(session), daemon, timeout_ms, max, arena, out, count));
+}
+
 static enum err world_expire(struct store_session *session, int64_t now_ms, int64_t retention_ms,
                              uint64_t *removed)
 {
@@ -218,6 +239,9 @@ const struct store_ops WORLD_STORE_OPS = {
     .rows_of = world_rows_of,
     .take_free = world_take_free,
     .let_go = world_let_go,
+    .events_left = world_events_left,
+    .events_given_up = world_events_given_up,
+    .adopt_events = world_adopt_events,
     .expire = world_expire,
     .make_partitions = world_make_partitions,
     .dead_letter_add = world_dead_letter_add,

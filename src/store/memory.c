@@ -68,7 +68,7 @@ static enum err memory_load_rows(struct store_session *session, const struct id 
     *out_count = 0;
     for (size_t i = 0; i < store->rows.count; i++) {
         const struct store_row *row = table_at(&store->rows, i);
-        if (is_asked(saga_ids, count, row->saga_id))
+        if (is_asked(saga_ids, count, row->saga_id) && !memory_is_event(row))
             (*out)[(*out_count)++] =
                 (struct store_row_seen){row->saga_id, row->event_id, row->owner,
                                         memory_alive(store, row->owner, heartbeat_timeout_ms)};
@@ -300,6 +300,9 @@ static const struct store_ops OPS = {
     .rows_of = memory_rows_of,
     .take_free = memory_take_free,
     .let_go = memory_let_go,
+    .events_left = memory_events_left,
+    .events_given_up = memory_events_given_up,
+    .adopt_events = memory_adopt_events,
     .expire = memory_expire,
     .make_partitions = memory_make_partitions,
     .dead_letter_add = memory_dead_letter_add,
@@ -327,6 +330,7 @@ struct store *store_memory_new(struct clock *clock)
     table_init(&store->requests, sizeof(struct store_request));
     table_init(&store->awaits, sizeof(struct memory_await));
     table_init(&store->signals, sizeof(struct memory_signal));
+    table_init(&store->attributes, sizeof(struct store_attribute));
     table_init(&store->letters, sizeof(struct store_dead_letter));
     table_init(&store->audits, sizeof(struct store_audit));
     table_init(&store->definitions, sizeof(struct store_definition));
@@ -357,6 +361,10 @@ static void drop_all(struct memory_store *store)
         await_drop(table_at(&store->awaits, i));
     for (size_t i = 0; i < store->signals.count; i++)
         signal_drop(table_at(&store->signals, i));
+    for (size_t i = 0; i < store->attributes.count; i++) {
+        span_drop(((struct store_attribute *)table_at(&store->attributes, i))->name);
+        span_drop(((struct store_attribute *)table_at(&store->attributes, i))->value);
+    }
     for (size_t i = 0; i < store->letters.count; i++) {
         struct store_dead_letter *letter = table_at(&store->letters, i);
         struct span spans[] = {letter->direction, letter->reason, letter->event_type,
@@ -374,10 +382,11 @@ static void drop_all(struct memory_store *store)
 void store_memory_free(struct store *base)
 {
     struct memory_store *store = (struct memory_store *)base;
-    struct table *tables[] = {
-        &store->sagas,      &store->entries, &store->rows,        &store->keys,    &store->requests,
-        &store->letters,    &store->audits,  &store->definitions, &store->daemons, &store->locks,
-        &store->lock_queue, &store->awaits,  &store->signals};
+    struct table *tables[] = {&store->sagas,   &store->entries,     &store->rows,
+                              &store->keys,    &store->requests,    &store->letters,
+                              &store->audits,  &store->definitions, &store->daemons,
+                              &store->locks,   &store->lock_queue,  &store->awaits,
+                              &store->signals, &store->attributes};
     drop_all(store);
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
         table_release(tables[i]);
@@ -420,7 +429,16 @@ void store_memory_view(struct store *base, struct arena *arena, struct store_mem
         letters[i].detail = arena_copy(arena, letters[i].detail);
         letters[i].body = arena_copy(arena, letters[i].body);
     }
+    struct store_attribute *attributes =
+        ARENA_ARRAY(arena, struct store_attribute, store->attributes.count + 1);
+    for (size_t i = 0; i < store->attributes.count; i++) {
+        attributes[i] = *(struct store_attribute *)table_at(&store->attributes, i);
+        attributes[i].name = arena_copy(arena, attributes[i].name);
+        attributes[i].value = arena_copy(arena, attributes[i].value);
+    }
     *out = (struct store_memory_view){
+        .attributes = attributes,
+        .attribute_count = store->attributes.count,
         .sagas = sagas,
         .saga_count = store->sagas.count,
         .entries = entries,

@@ -35,6 +35,8 @@ struct store_memory_view {
     const struct store_lock_seen *locks, *lock_queue; /* who holds, who waits */
     size_t lock_count, lock_queue_count;
     size_t await_count, signal_count, unlooked_count; /* unlooked: of both */
+    const struct store_attribute *attributes;         /* by saga id and name */
+    size_t attribute_count;
 };
 void store_memory_view(struct store *store, struct arena *arena, struct store_memory_view *out);
 

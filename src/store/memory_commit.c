@@ -200,7 +200,7 @@ static const struct store_saga *saga_at(const struct memory_store *store, struct
 
 static bool is_phase(struct span phase)
 {
-    static const char *const PHASES[] = {"do", "undo", "prepare", "commit", "abort"};
+    static const char *const PHASES[] = {"do", "undo", "prepare", "commit", "abort", "emit"};
     static const char *const INNER[] = STORE_INNER_PHASES;
     for (size_t i = 0; i < sizeof INNER / sizeof INNER[0]; i++) {
         if (span_is(phase, INNER[i]))
@@ -287,7 +287,7 @@ static void write_entries(struct memory_store *store, const struct store_batch *
     }
 }
 
-static void remove_rows(struct memory_store *store, const struct store_row_key *keys, size_t count)
+void memory_remove_rows(struct memory_store *store, const struct store_row_key *keys, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         struct store_row key = {.saga_id = keys[i].saga_id, .event_id = keys[i].event_id};
@@ -303,9 +303,9 @@ static void remove_rows(struct memory_store *store, const struct store_row_key *
 static void write_rows(struct memory_store *store, const struct store_batch *batch)
 {
     if (!MUTANT(58, "a settled row stays in the table"))
-        remove_rows(store, batch->settled, batch->settled_count);
-    remove_rows(store, batch->withdrawn, batch->withdrawn_count);
-    remove_rows(store, batch->taken, batch->taken_count);
+        memory_remove_rows(store, batch->settled, batch->settled_count);
+    memory_remove_rows(store, batch->withdrawn, batch->withdrawn_count);
+    memory_remove_rows(store, batch->taken, batch->taken_count);
     for (size_t i = 0; i < batch->adoption_count; i++) {
         const struct store_adoption *adoption = &batch->adoptions[i];
         struct store_row *row =
@@ -362,19 +362,23 @@ static bool has_letter(const struct memory_store *store, struct id id)
     return false;
 }
 
+void memory_keep_letter(struct memory_store *store, const struct store_dead_letter *letter)
+{
+    struct store_dead_letter kept = *letter;
+    if (has_letter(store, letter->id))
+        return;
+    kept.direction = span_keep(letter->direction);
+    kept.reason = span_keep(letter->reason);
+    kept.event_type = span_keep(letter->event_type);
+    kept.detail = span_keep(letter->detail);
+    kept.body = span_keep(letter->body);
+    table_insert(&store->letters, store->letters.count, &kept);
+}
+
 static void write_letters(struct memory_store *store, const struct store_batch *batch)
 {
-    for (size_t i = 0; i < batch->dead_letter_count; i++) {
-        struct store_dead_letter letter = batch->dead_letters[i];
-        if (has_letter(store, letter.id))
-            continue;
-        letter.direction = span_keep(letter.direction);
-        letter.reason = span_keep(letter.reason);
-        letter.event_type = span_keep(letter.event_type);
-        letter.detail = span_keep(letter.detail);
-        letter.body = span_keep(letter.body);
-        table_insert(&store->letters, store->letters.count, &letter);
-    }
+    for (size_t i = 0; i < batch->dead_letter_count; i++)
+        memory_keep_letter(store, &batch->dead_letters[i]);
     for (size_t i = 0; i < batch->audit_count; i++) {
         struct store_audit audit = {.at_ms = batch->audits[i].at_ms,
                                     .saga_id = batch->audits[i].saga_id};
@@ -394,13 +398,53 @@ static void write_wakes(struct memory_store *store, const struct store_batch *ba
     }
 }
 
+/* Those that the batch inserts must not be there when the cleared ones are gone. */
+static bool attributes_fit(const struct memory_store *store, const struct store_batch *batch)
+{
+    for (size_t i = 0; i < batch->attribute_count; i++) {
+        bool cleared = false;
+        for (size_t j = 0; j < batch->cleared_count; j++)
+            cleared |= id_equal(batch->cleared[j], batch->attributes[i].saga_id);
+        if (!cleared && has(&store->attributes, &batch->attributes[i], compare_attributes))
+            return false;
+    }
+    return !has_twins(batch->attributes, batch->attribute_count, sizeof *batch->attributes,
+                      compare_attributes);
+}
+
+static void clear_attributes(struct memory_store *store, struct id saga_id)
+{
+    for (size_t i = store->attributes.count; i-- > 0;) {
+        struct store_attribute *attribute = table_at(&store->attributes, i);
+        if (!id_equal(attribute->saga_id, saga_id))
+            continue;
+        span_drop(attribute->name);
+        span_drop(attribute->value);
+        table_remove(&store->attributes, i);
+    }
+}
+
+static void write_attributes(struct memory_store *store, const struct store_batch *batch)
+{
+    for (size_t i = 0; i < batch->cleared_count; i++)
+        clear_attributes(store, batch->cleared[i]);
+    for (size_t i = 0; i < batch->attribute_count; i++) {
+        struct store_attribute attribute = batch->attributes[i];
+        bool found;
+        size_t at = table_find(&store->attributes, &attribute, compare_attributes, &found);
+        attribute.name = span_keep(attribute.name);
+        attribute.value = span_keep(attribute.value);
+        table_insert(&store->attributes, at, &attribute);
+    }
+}
+
 static enum err write_all(struct store_session *session, const struct store_batch *batch)
 {
     struct memory_store *store = memory_of(session);
     bool fenced = !MUTANT(57, "the journal's number is no fence");
     if ((fenced && (!sagas_fit(store, batch) || !entries_fit(store, batch))) ||
         !rows_fit(store, batch) || !keys_fit(store, batch) || !memory_awaits_fit(store, batch) ||
-        !memory_locks_fit(store, batch))
+        !memory_locks_fit(store, batch) || !attributes_fit(store, batch))
         return ERR_CONFLICT;
     if (!is_sound(store, batch))
         return ERR_BROKEN;
@@ -411,6 +455,7 @@ static enum err write_all(struct store_session *session, const struct store_batc
     memory_write_awaits(store, batch);
     write_letters(store, batch);
     write_wakes(store, batch);
+    write_attributes(store, batch);
     memory_write_locks(session, batch);
     return ERR_OK;
 }
@@ -442,6 +487,8 @@ static void count(struct store_session *session, const struct store_batch *batch
         batch->audit_count,
         batch->dead_letter_count,
         batch->wake_count,
+        batch->cleared_count,
+        batch->attribute_count,
         locks, /* held, granted, cleared */
         locks,
         locks,

@@ -40,13 +40,14 @@ struct memory_store {
     struct store base; /* first */
     struct clock *clock;
     pthread_mutex_t mutex;
-    struct table sagas;    /* struct store_saga, by id */
-    struct table entries;  /* struct store_entry, by saga and number */
-    struct table rows;     /* struct store_row, by saga and event */
-    struct table keys;     /* struct store_key, by definition, kind, key */
-    struct table requests; /* struct store_request, by key */
-    struct table awaits;   /* struct memory_await, by saga and step */
-    struct table signals;  /* struct memory_signal, by source, event and value */
+    struct table sagas;      /* struct store_saga, by id */
+    struct table entries;    /* struct store_entry, by saga and number */
+    struct table rows;       /* struct store_row, by saga and event */
+    struct table keys;       /* struct store_key, by definition, kind, key */
+    struct table requests;   /* struct store_request, by key */
+    struct table awaits;     /* struct memory_await, by saga and step */
+    struct table signals;    /* struct memory_signal, by source, event and value */
+    struct table attributes; /* struct store_attribute, by saga and name */
     struct table letters, audits, definitions, daemons;
     struct table locks;      /* struct memory_lock, by key */
     struct table lock_queue; /* likewise, by key and saga */
@@ -81,6 +82,7 @@ int compare_rows(const void *a, const void *b);
 int compare_keys(const void *a, const void *b);
 int compare_requests(const void *a, const void *b);
 int compare_definitions(const void *a, const void *b);
+int compare_attributes(const void *a, const void *b);
 int compare_daemons(const void *a, const void *b);
 int compare_locks(const void *a, const void *b);
 
@@ -119,6 +121,18 @@ enum err memory_take_free(struct store_session *session, struct id daemon, const
                           struct store_row **out, size_t *out_count);
 enum err memory_let_go(struct store_session *session, struct id daemon,
                        const struct store_row_key *keys, size_t count);
+enum err memory_events_left(struct store_session *session, struct id daemon,
+                            const struct store_row_key *keys, size_t count);
+enum err memory_events_given_up(struct store_session *session, struct id daemon,
+                                const struct store_row_key *keys,
+                                const struct store_dead_letter *letters, size_t count);
+enum err memory_adopt_events(struct store_session *session, struct id daemon,
+                             int64_t heartbeat_timeout_ms, size_t max, struct arena *arena,
+                             struct store_row **out, size_t *out_count);
+/* With the mutex held. */
+void memory_remove_rows(struct memory_store *store, const struct store_row_key *keys, size_t count);
+void memory_keep_letter(struct memory_store *store, const struct store_dead_letter *letter);
+bool memory_is_event(const struct store_row *row);
 bool memory_alive(const struct memory_store *store, struct id daemon, int64_t timeout_ms);
 
 /* ---- memory_signals.c ---- */

@@ -69,11 +69,26 @@ struct choosing {
     bool (*wanted)(const struct choosing *choosing, const struct store_row *row);
 };
 
-static bool is_orphan(const struct choosing *c, const struct store_row *row)
+bool memory_is_event(const struct store_row *row)
+{
+    return span_is(row->phase, "emit");
+}
+
+static bool has_dead_owner(const struct choosing *c, const struct store_row *row)
 {
     if (MUTANT(60, "the rows of the dead are adopted by nobody"))
         return false;
     return !id_is_none(row->owner) && !memory_alive(c->store, row->owner, c->timeout_ms);
+}
+
+static bool is_orphan(const struct choosing *c, const struct store_row *row)
+{
+    return has_dead_owner(c, row) && !memory_is_event(row);
+}
+
+static bool is_orphaned_event(const struct choosing *c, const struct store_row *row)
+{
+    return has_dead_owner(c, row) && memory_is_event(row);
 }
 
 static bool is_of(const struct choosing *c, const struct store_row *row)
@@ -83,7 +98,7 @@ static bool is_of(const struct choosing *c, const struct store_row *row)
 
 static bool is_free(const struct choosing *c, const struct store_row *row)
 {
-    for (size_t i = 0; i < c->skip_count; i++) {
+    for (size_t i = 0; i < c->skip_count && !memory_is_event(row); i++) {
         if (span_equal(row->type, c->skip[i]))
             return false;
     }
@@ -168,6 +183,61 @@ enum err memory_let_go(struct store_session *session, struct id daemon,
         struct store_row *row = found ? table_at(&store->rows, at) : NULL;
         if (row && id_equal(row->owner, daemon))
             row->owner = ID_NONE;
+    }
+    pthread_mutex_unlock(&store->mutex);
+    return ERR_OK;
+}
+
+/* ---- events that nobody answers ---- */
+
+static bool owns_event(const struct memory_store *store, struct id daemon,
+                       const struct store_row_key *key)
+{
+    struct store_row wanted = {.saga_id = key->saga_id, .event_id = key->event_id};
+    bool found;
+    size_t at = table_find(&store->rows, &wanted, compare_rows, &found);
+    const struct store_row *row = found ? table_at(&store->rows, at) : NULL;
+    return row && id_equal(row->owner, daemon) && memory_is_event(row);
+}
+
+enum err memory_events_given_up(struct store_session *session, struct id daemon,
+                                const struct store_row_key *keys,
+                                const struct store_dead_letter *letters, size_t count)
+{
+    struct memory_store *store = memory_of(session);
+    pthread_mutex_lock(&store->mutex);
+    for (size_t i = 0; i < count; i++) {
+        if (!owns_event(store, daemon, &keys[i]))
+            continue;
+        memory_remove_rows(store, &keys[i], 1);
+        if (letters)
+            memory_keep_letter(store, &letters[i]);
+    }
+    pthread_mutex_unlock(&store->mutex);
+    return ERR_OK;
+}
+
+enum err memory_events_left(struct store_session *session, struct id daemon,
+                            const struct store_row_key *keys, size_t count)
+{
+    return memory_events_given_up(session, daemon, keys, NULL, count);
+}
+
+enum err memory_adopt_events(struct store_session *session, struct id daemon,
+                             int64_t heartbeat_timeout_ms, size_t max, struct arena *arena,
+                             struct store_row **out, size_t *out_count)
+{
+    struct memory_store *store = memory_of(session);
+    struct choosing c = {.store = store,
+                         .daemon = daemon,
+                         .timeout_ms = heartbeat_timeout_ms,
+                         .wanted = is_orphaned_event};
+    pthread_mutex_lock(&store->mutex);
+    *out_count = choose(&c, max, arena, out, true);
+    for (size_t i = 0; i < *out_count; i++) {
+        bool found;
+        size_t at = table_find(&store->rows, &(*out)[i], compare_rows, &found);
+        ((struct store_row *)table_at(&store->rows, at))->retry_count = ++(*out)[i].retry_count;
     }
     pthread_mutex_unlock(&store->mutex);
     return ERR_OK;

@@ -105,6 +105,13 @@ int compare_definitions(const void *a, const void *b)
     return order ? order : (x->version > y->version) - (x->version < y->version);
 }
 
+int compare_attributes(const void *a, const void *b)
+{
+    const struct store_attribute *x = a, *y = b;
+    int order = id_compare(x->saga_id, y->saga_id);
+    return order ? order : span_compare(x->name, y->name);
+}
+
 int compare_daemons(const void *a, const void *b)
 {
     return id_compare(((const struct memory_daemon *)a)->id, ((const struct memory_daemon *)b)->id);

@@ -112,6 +112,8 @@ static inline struct pg_session *pg_session_of(struct store_session *session)
     "saga_id, event_id, owner, created_at, saga, step, phase, type, recipient, idempotency_key, "  \
     "undoes, user_id, flow_id, traceparent, causation_id, generation, retry_count, in_doubt, "     \
     "timeout_ms, data, event_at"
+/* Eight columns of arrays, in the order of dead_letters_insert. */
+void pg_letters(struct pg_params *params, const struct store_dead_letter *items, size_t count);
 void pg_get_row(const PGresult *result, int row, struct arena *arena, struct store_row *out);
 
 extern const struct pg_statement PG_STATEMENTS[];
@@ -144,6 +146,14 @@ enum err pg_take_free(struct store_session *session, struct id daemon, const str
                       size_t *out_count);
 enum err pg_let_go(struct store_session *session, struct id daemon,
                    const struct store_row_key *keys, size_t count);
+enum err pg_events_left(struct store_session *session, struct id daemon,
+                        const struct store_row_key *keys, size_t count);
+enum err pg_events_given_up(struct store_session *session, struct id daemon,
+                            const struct store_row_key *keys,
+                            const struct store_dead_letter *letters, size_t count);
+enum err pg_adopt_events(struct store_session *session, struct id daemon,
+                         int64_t heartbeat_timeout_ms, size_t max, struct arena *arena,
+                         struct store_row **out, size_t *out_count);
 enum err pg_expire(struct store_session *session, int64_t now_ms, int64_t idempotency_retention_ms,
                    uint64_t *removed);
 enum err pg_make_partitions(struct store_session *session, int64_t now_ms);
@@ -218,6 +228,11 @@ enum pg_statement_id {
     PG_UNLOOKED_AWAITS,
     PG_UNLOOKED_SIGNALS,
     PG_DEFINITIONS_STAMP,
+    PG_ATTRIBUTES_CLEAR,
+    PG_ATTRIBUTES_INSERT,
+    PG_EVENTS_LEFT,
+    PG_EVENTS_GIVEN_UP,
+    PG_ADOPT_EVENTS,
 };
 
 #endif

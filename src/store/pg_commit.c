@@ -274,7 +274,7 @@ static void send_requests(struct sending *s)
     send(s, PG_REQUESTS_INSERT);
 }
 
-static void letters(struct pg_params *p, const struct store_dead_letter *items, size_t count)
+void pg_letters(struct pg_params *p, const struct store_dead_letter *items, size_t count)
 {
     COLUMN(PG_IDS, id);
     COLUMN(PG_TIMES, at_ms);
@@ -309,6 +309,17 @@ static void send_wakes(struct sending *s)
     COLUMN(PG_INT8S, number);
     COLUMN(PG_TIMES, wake_ms);
     send(s, PG_WAKES);
+}
+
+static void send_attributes(struct sending *s)
+{
+    const struct store_attribute *items = s->batch->attributes;
+    size_t count = s->batch->attribute_count;
+    struct pg_params *p = begin(s);
+    COLUMN(PG_IDS, saga_id);
+    COLUMN(PG_TEXTS, name);
+    COLUMN(PG_TEXTS, value);
+    send(s, PG_ATTRIBUTES_INSERT);
 }
 
 /* ---- locks ---- */
@@ -411,13 +422,19 @@ static void send_batch(struct sending *s)
     if (batch->request_count)
         send_requests(s);
     if (batch->dead_letter_count) {
-        letters(begin(s), batch->dead_letters, batch->dead_letter_count);
+        pg_letters(begin(s), batch->dead_letters, batch->dead_letter_count);
         send(s, PG_DEAD_LETTERS_INSERT);
     }
     if (batch->audit_count)
         send_audits(s);
     if (batch->wake_count)
         send_wakes(s);
+    if (batch->cleared_count) {
+        pg_array(begin(s), PG_IDS, batch->cleared, sizeof *batch->cleared, batch->cleared_count);
+        send(s, PG_ATTRIBUTES_CLEAR);
+    }
+    if (batch->attribute_count)
+        send_attributes(s);
     if (locks)
         send_locks(s);
     if (batch->signal_taken_count)
@@ -491,6 +508,6 @@ enum err pg_dead_letter_add(struct store_session *base, const struct store_dead_
     struct pg_params params;
     arena_reset(&session->arena);
     pg_params_init(&params, &session->arena);
-    letters(&params, letter, 1);
+    pg_letters(&params, letter, 1);
     return pg_do(&session->connection, &PG_STATEMENTS[PG_DEAD_LETTERS_INSERT], &params);
 }

@@ -154,6 +154,48 @@ enum err pg_let_go(struct store_session *base, struct id daemon, const struct st
     return pg_do(&session->connection, &PG_STATEMENTS[PG_LET_GO], &params);
 }
 
+/* ---- events that nobody answers ---- */
+
+static struct pg_session *with_rows(struct store_session *base, struct pg_params *params,
+                                    struct id daemon, const struct store_row_key *keys,
+                                    size_t count)
+{
+    struct pg_session *session = ready(base, params);
+    pg_id(params, daemon);
+    PG_COLUMN(params, PG_IDS, keys, count, saga_id);
+    PG_COLUMN(params, PG_IDS, keys, count, event_id);
+    return session;
+}
+
+enum err pg_events_left(struct store_session *base, struct id daemon,
+                        const struct store_row_key *keys, size_t count)
+{
+    struct pg_params params;
+    struct pg_session *session = with_rows(base, &params, daemon, keys, count);
+    return pg_do(&session->connection, &PG_STATEMENTS[PG_EVENTS_LEFT], &params);
+}
+
+enum err pg_events_given_up(struct store_session *base, struct id daemon,
+                            const struct store_row_key *keys,
+                            const struct store_dead_letter *letters, size_t count)
+{
+    struct pg_params params;
+    struct pg_session *session = with_rows(base, &params, daemon, keys, count);
+    pg_letters(&params, letters, count);
+    return pg_do(&session->connection, &PG_STATEMENTS[PG_EVENTS_GIVEN_UP], &params);
+}
+
+enum err pg_adopt_events(struct store_session *base, struct id daemon, int64_t heartbeat_timeout_ms,
+                         size_t max, struct arena *arena, struct store_row **out, size_t *out_count)
+{
+    struct pg_params params;
+    struct pg_session *session = ready(base, &params);
+    pg_id(&params, daemon);
+    pg_int8(&params, heartbeat_timeout_ms);
+    pg_int8(&params, (int64_t)max);
+    return run_rows(session, PG_ADOPT_EVENTS, &params, arena, out, out_count);
+}
+
 enum err pg_expire(struct store_session *base, int64_t now_ms, int64_t idempotency_retention_ms,
                    uint64_t *removed)
 {

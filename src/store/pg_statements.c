@@ -137,7 +137,8 @@ const struct pg_statement PG_STATEMENTS[] = {
         {"load_rows",
          "SELECT o.saga_id, o.event_id, o.owner, coalesce(d.heartbeat_at > clock_timestamp() - "
          "$2::int8 * interval '1 ms', false) FROM outbox o LEFT JOIN daemons d ON d.id = o.owner "
-         "WHERE o.saga_id = ANY ($1::uuid[]) ORDER BY o.saga_id, o.event_id"},
+         "WHERE o.saga_id = ANY ($1::uuid[]) AND o.phase <> 'emit' "
+         "ORDER BY o.saga_id, o.event_id"},
     [PG_LOAD_KEYS] =
         {"load_keys",
          "SELECT i.at, s.saga_id, s.input_hash FROM unnest($1::text[], $2::int4[], $3::text[]) "
@@ -159,8 +160,8 @@ const struct pg_statement PG_STATEMENTS[] = {
     [PG_DUE] = {"due", "SELECT id, wake_at FROM sagas WHERE wake_at <= $1::timestamptz "
                        "ORDER BY wake_at LIMIT $2::int8"},
     [PG_NEXT_WAKE] = {"next_wake", "SELECT min(wake_at) FROM sagas WHERE wake_at IS NOT NULL"},
-    [PG_ORPHANS] = {"orphans", "SELECT " PG_ROW_COLUMNS
-                               " FROM outbox o WHERE owner IS NOT NULL AND NOT EXISTS "
+    [PG_ORPHANS] = {"orphans", "SELECT " PG_ROW_COLUMNS " FROM outbox o WHERE owner IS NOT NULL "
+                               "AND phase <> 'emit' AND NOT EXISTS "
                                "(SELECT FROM daemons d WHERE d.id = o.owner AND d.heartbeat_at > "
                                "clock_timestamp() - $1::int8 * interval '1 ms') "
                                "ORDER BY created_at LIMIT $2::int8"},
@@ -169,7 +170,8 @@ const struct pg_statement PG_STATEMENTS[] = {
     [PG_TAKE_FREE] =
         {"take_free",
          "WITH f AS (SELECT saga_id AS s, event_id AS e FROM outbox WHERE owner IS NULL "
-         "AND type <> ALL ($2::text[]) ORDER BY created_at LIMIT $3::int8 FOR UPDATE SKIP LOCKED) "
+         "AND (type <> ALL ($2::text[]) OR phase = 'emit') ORDER BY created_at LIMIT $3::int8 FOR "
+         "UPDATE SKIP LOCKED) "
          "UPDATE outbox o SET owner = $1::uuid FROM f WHERE o.saga_id = f.s AND o.event_id = f.e "
          "RETURNING " PG_ROW_COLUMNS},
     [PG_LET_GO] =
@@ -295,5 +297,34 @@ const struct pg_statement PG_STATEMENTS[] = {
         {"definitions_stamp",
          "SELECT coalesce(bit_xor(hashtextextended(name || '/' || version || active, 0)), 0) "
          "FROM definitions"},
+    [PG_ATTRIBUTES_CLEAR] = {"attributes_clear",
+                             "DELETE FROM attributes WHERE saga_id = ANY ($1::uuid[])"},
+    [PG_ATTRIBUTES_INSERT] = {"attributes_insert",
+                              "INSERT INTO attributes (saga_id, name, value) SELECT * FROM "
+                              "unnest($1::uuid[], $2::text[], $3::text[])"},
+    [PG_EVENTS_LEFT] =
+        {"events_left",
+         "DELETE FROM outbox o USING unnest($2::uuid[], $3::uuid[]) AS i (saga_id, event_id) "
+         "WHERE o.saga_id = i.saga_id AND o.event_id = i.event_id AND o.owner = $1::uuid "
+         "AND o.phase = 'emit'"},
+    [PG_EVENTS_GIVEN_UP] =
+        {"events_given_up",
+         "WITH d AS (DELETE FROM outbox o USING unnest($2::uuid[], $3::uuid[]) "
+         "AS i (saga_id, event_id) WHERE o.saga_id = i.saga_id AND o.event_id = i.event_id "
+         "AND o.owner = $1::uuid AND o.phase = 'emit' RETURNING o.event_id) "
+         "INSERT INTO dead_letters (id, at, direction, reason, event_type, saga_id, detail, body) "
+         "SELECT l.id, l.at, l.direction, l.reason, l.event_type, l.saga_id, l.detail, l.body "
+         "FROM unnest($3::uuid[], $4::uuid[], $5::timestamptz[], $6::text[], $7::text[], "
+         "$8::text[], $9::uuid[], $10::text[], $11::bytea[]) AS l (event_id, id, at, direction, "
+         "reason, event_type, saga_id, detail, body) JOIN d ON d.event_id = l.event_id "
+         "ON CONFLICT (id) DO NOTHING"},
+    [PG_ADOPT_EVENTS] =
+        {"adopt_events",
+         "WITH f AS (SELECT saga_id AS s, event_id AS e FROM outbox o WHERE owner IS NOT NULL "
+         "AND phase = 'emit' AND NOT EXISTS (SELECT FROM daemons d WHERE d.id = o.owner "
+         "AND d.heartbeat_at > clock_timestamp() - $2::int8 * interval '1 ms') "
+         "ORDER BY created_at LIMIT $3::int8 FOR UPDATE SKIP LOCKED) "
+         "UPDATE outbox o SET owner = $1::uuid, retry_count = retry_count + 1 FROM f "
+         "WHERE o.saga_id = f.s AND o.event_id = f.e RETURNING " PG_ROW_COLUMNS},
     {NULL, NULL},
 };

@@ -324,7 +324,7 @@ enum err store_read_rows(struct store_reader *reader, struct id saga_id,
         reader,
         "SELECT o.event_id, o.owner, coalesce(d.heartbeat_at > clock_timestamp() - "
         "$2::int8 * interval '1 ms', false) FROM outbox o LEFT JOIN daemons d ON d.id = o.owner "
-        "WHERE o.saga_id = $1",
+        "WHERE o.saga_id = $1 AND o.phase <> 'emit'",
         &params, &result);
     int rows = err ? 0 : PQntuples(result);
     *out = ARENA_ARRAY(arena, struct store_row_seen, (size_t)rows);

@@ -56,7 +56,8 @@ enum store_filter_name {
     STORE_FILTER_STARTED_BEFORE,
     STORE_FILTER_UPDATED_AFTER,
     STORE_FILTER_UPDATED_BEFORE,
-    STORE_FILTER_TEXT, /* q: id prefix, key, flow id */
+    STORE_FILTER_TEXT,      /* q: id prefix, key, flow id */
+    STORE_FILTER_ATTRIBUTE, /* "name=value", all values of one name */
 };
 struct store_filter {
     enum store_filter_name name;
@@ -107,7 +108,7 @@ MUST_CHECK enum err store_estimate(struct store_reader *reader,
 MUST_CHECK enum err store_read_journal(struct store_reader *reader, struct id saga_id,
                                        uint64_t after, size_t limit, struct arena *arena,
                                        struct store_entry **out, size_t *out_count);
-/* The saga's rows in the outbox, with whether their owner lives. */
+/* The saga's commands in the outbox, with whether their owner lives. */
 MUST_CHECK enum err store_read_rows(struct store_reader *reader, struct id saga_id,
                                     int64_t heartbeat_timeout_ms, struct arena *arena,
                                     struct store_row_seen **out, size_t *out_count);

@@ -88,6 +88,27 @@ static void label_filter(struct where *w, const struct store_filter *filter)
                 texts_param(w, filter));
 }
 
+/* A list of ids, so that the planner may begin with the few that have the value. */
+static void attribute_filter(struct where *w, const struct store_filter *filter)
+{
+    struct span *values = ARENA_ARRAY(w->params->arena, struct span, filter->value_count + 1);
+    struct span name = SPAN_LIT("");
+    for (size_t i = 0; i < filter->value_count; i++) {
+        struct span pair = filter->values[i];
+        const char *equals = memchr(pair.ptr, '=', pair.len);
+        name.ptr = pair.ptr;
+        name.len = equals ? (size_t)(equals - pair.ptr) : pair.len;
+        size_t behind = name.len + (equals != NULL);
+        values[i] = (struct span){pair.ptr + behind, pair.len - behind};
+    }
+    pg_text(w->params, name);
+    pg_texts(w->params, values, filter->value_count);
+    text_printf(w->sql,
+                "id IN (SELECT a.saga_id FROM attributes a WHERE a.name = $%d AND a.value = ANY "
+                "($%d))",
+                w->params->count - 1, w->params->count);
+}
+
 static void time_filter(struct where *w, const struct store_filter *filter, const char *column,
                         const char *comparison)
 {
@@ -154,6 +175,9 @@ static void put_filter(struct where *w, const struct store_filter *filter)
         break;
     case STORE_FILTER_TEXT:
         text_filter(w, filter);
+        break;
+    case STORE_FILTER_ATTRIBUTE:
+        attribute_filter(w, filter);
         break;
     }
     text_char(w->sql, ')');

@@ -140,6 +140,27 @@ enum err store_let_go(struct store_session *session, struct id daemon,
     return OPS(session)->let_go(session, daemon, keys, count);
 }
 
+enum err store_events_left(struct store_session *session, struct id daemon,
+                           const struct store_row_key *keys, size_t count)
+{
+    return OPS(session)->events_left(session, daemon, keys, count);
+}
+
+enum err store_events_given_up(struct store_session *session, struct id daemon,
+                               const struct store_row_key *keys,
+                               const struct store_dead_letter *letters, size_t count)
+{
+    return OPS(session)->events_given_up(session, daemon, keys, letters, count);
+}
+
+enum err store_adopt_events(struct store_session *session, struct id daemon,
+                            int64_t heartbeat_timeout_ms, size_t max, struct arena *arena,
+                            struct store_row **out, size_t *out_count)
+{
+    return OPS(session)->adopt_events(session, daemon, heartbeat_timeout_ms, max, arena, out,
+                                      out_count);
+}
+
 enum err store_expire(struct store_session *session, int64_t now_ms,
                       int64_t idempotency_retention_ms, uint64_t *removed)
 {

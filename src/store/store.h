@@ -70,7 +70,9 @@ struct store_entry { /* one journal row */
     struct span entry;
 };
 
-struct store_row { /* one outbox row: a command on its way */
+/* One outbox row: a command on its way, or an event that nobody answers (phase "emit"; its step is
+   empty if the saga itself tells it). */
+struct store_row {
     struct id saga_id, event_id;
     struct id owner;    /* NONE: free */
     int64_t created_ms; /* of the row */
@@ -122,7 +124,8 @@ struct store_dead_letter { /* one whose id is there already is left out, for no 
     struct id id;
     int64_t at_ms;
     struct span direction; /* "in" "out" */
-    struct span reason;    /* "contradiction" "unreadable" "unmatched" "event_failed" */
+    struct span reason; /* "contradiction" "unreadable" "unmatched" "event_failed" "undeliverable"
+                         */
     struct span event_type;
     struct id saga_id; /* NONE: null */
     struct span detail, body;
@@ -149,6 +152,10 @@ struct store_signal { /* unique by source, event and value */
 struct store_signal_key {
     struct span source;
     struct id event_id;
+};
+struct store_attribute { /* what people look for a saga by; unique by (saga, name) */
+    struct id saga_id;
+    struct span name, value;
 };
 
 /* Conditional wake-up (S-38): written only if the saga still stands at `number`; a miss is no
@@ -177,8 +184,8 @@ struct store_lock {
  * insert, sagas update, journal, rows settled (any owner, a miss is fine), rows withdrawn (must be
  * free), rows taken (must be there, any owner), adoptions, rows inserted, keys inserted, keys
  * freed, awaits that are over (a miss is fine), awaits inserted, requests, dead letters, audit,
- * wakes, locks given up, locks asked for, locks granted, signals taken (a miss is fine). At most
- * one saga element per saga id.
+ * wakes, attributes of sagas removed, attributes inserted, locks given up, locks asked for, locks
+ * granted, signals taken (a miss is fine). At most one saga element per saga id.
  */
 struct store_batch {
     const struct store_saga *sagas;
@@ -218,6 +225,10 @@ struct store_batch {
     size_t lock_given_up_count;
     const struct store_lock *locks_asked;
     size_t lock_asked_count;
+    const struct id *cleared; /* sagas whose attributes are removed, to be replaced or not */
+    size_t cleared_count;
+    const struct store_attribute *attributes;
+    size_t attribute_count;
 };
 
 /* ---- sessions ---- */
@@ -264,6 +275,7 @@ struct store_row_seen {
     struct id saga_id, event_id, owner; /* owner NONE: free */
     bool owner_alive;                   /* its heartbeat is younger than heartbeat_timeout_ms */
 };
+/* Commands only: nothing of a saga is decided by a row that nobody answers. */
 MUST_CHECK enum err store_load_rows(struct store_session *session, const struct id *saga_ids,
                                     size_t count, int64_t heartbeat_timeout_ms, struct arena *arena,
                                     struct store_row_seen **out, size_t *out_count);
@@ -324,8 +336,8 @@ MUST_CHECK enum err store_due(struct store_session *session, int64_t now_ms, siz
 /* The earliest wake-up in the table; 0: none. */
 MUST_CHECK enum err store_next_wake(struct store_session *session, int64_t *wake_ms);
 
-/* Rows whose owner has no living heartbeat (S-32: adopted). Rows named by `self` but not dead are
- * not in it. */
+/* Commands whose owner has no living heartbeat (S-32: adopted). Rows named by `self` but not dead
+ * are not in it. */
 MUST_CHECK enum err store_orphans(struct store_session *session, int64_t heartbeat_timeout_ms,
                                   size_t max, struct arena *arena, struct store_row **out,
                                   size_t *out_count);
@@ -334,13 +346,30 @@ MUST_CHECK enum err store_orphans(struct store_session *session, int64_t heartbe
 MUST_CHECK enum err store_rows_of(struct store_session *session, struct id daemon, size_t max,
                                   struct arena *arena, struct store_row **out, size_t *out_count);
 /* Free rows become ours, committed before anything is sent (SKIP LOCKED), oldest first. Rows of the
-   event types in `skip` stay: the caller knows that it has nobody to send them to. */
+   event types in `skip` stay: the caller knows that it has nobody to send them to. Events that
+   nobody answers are never skipped: what nobody wants goes too. */
 MUST_CHECK enum err store_take_free(struct store_session *session, struct id daemon,
                                     const struct span *skip, size_t skip_count, size_t max,
                                     struct arena *arena, struct store_row **out, size_t *out_count);
 /* Let go rows of which nothing was sent: owner becomes null where it is `daemon`. */
 MUST_CHECK enum err store_let_go(struct store_session *session, struct id daemon,
                                  const struct store_row_key *keys, size_t count);
+
+/* ---- events that nobody answers (phase "emit"): their rows are no business of their sagas ---- */
+
+/* They left: their rows go, where `daemon` owns them. */
+MUST_CHECK enum err store_events_left(struct store_session *session, struct id daemon,
+                                      const struct store_row_key *keys, size_t count);
+/* They never will: letter i takes the place of row i, where `daemon` owns it, all in one
+   transaction. */
+MUST_CHECK enum err store_events_given_up(struct store_session *session, struct id daemon,
+                                          const struct store_row_key *keys,
+                                          const struct store_dead_letter *letters, size_t count);
+/* Those of dead daemons become ours (SKIP LOCKED), the oldest first, with one sending more. */
+MUST_CHECK enum err store_adopt_events(struct store_session *session, struct id daemon,
+                                       int64_t heartbeat_timeout_ms, size_t max,
+                                       struct arena *arena, struct store_row **out,
+                                       size_t *out_count);
 
 /* ---- events that sagas wait for (S-23) ----
  *
@@ -448,6 +477,12 @@ struct store_ops {
     enum err (*take_free)(struct store_session *, struct id, const struct span *, size_t, size_t,
                           struct arena *, struct store_row **, size_t *);
     enum err (*let_go)(struct store_session *, struct id, const struct store_row_key *, size_t);
+    enum err (*events_left)(struct store_session *, struct id, const struct store_row_key *,
+                            size_t);
+    enum err (*events_given_up)(struct store_session *, struct id, const struct store_row_key *,
+                                const struct store_dead_letter *, size_t);
+    enum err (*adopt_events)(struct store_session *, struct id, int64_t, size_t, struct arena *,
+                             struct store_row **, size_t *);
     enum err (*expire)(struct store_session *, int64_t, int64_t, uint64_t *);
     enum err (*make_partitions)(struct store_session *, int64_t);
     enum err (*dead_letter_add)(struct store_session *, const struct store_dead_letter *);

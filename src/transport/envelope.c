@@ -42,6 +42,11 @@ bool transport_has_deadline(const struct store_row *row)
     return span_is(row->phase, "do") || span_is(row->phase, "prepare");
 }
 
+bool transport_is_event(const struct store_row *row)
+{
+    return span_is(row->phase, "emit");
+}
+
 static void put_metadata(struct text *out, const struct store_row *row,
                          const struct transport_sending *sending)
 {
@@ -57,8 +62,10 @@ static void put_metadata(struct text *out, const struct store_row *row,
         text_json_time(out, sending->now_ms + row->timeout_ms);
     }
     put(out, "saga", row->saga);
-    put(out, "step", row->step);
-    put(out, "phase", row->phase);
+    if (row->step.len)
+        put(out, "step", row->step);
+    if (!transport_is_event(row))
+        put(out, "phase", row->phase);
     if (!span_is_none(row->undoes))
         put(out, span_is(row->phase, "commit") ? "commits" : "undoes", row->undoes);
     if (row->in_doubt) {
@@ -67,7 +74,8 @@ static void put_metadata(struct text *out, const struct store_row *row,
     }
     put_if_given(out, "flowId", row->flow_id);
     put_if_given(out, "traceparent", row->traceparent);
-    put_if_given(out, "replyTo", sending->reply_to);
+    if (!transport_is_event(row))
+        put_if_given(out, "replyTo", sending->reply_to);
     text_json_close(out, '}');
 }
 
@@ -194,46 +202,39 @@ static bool ends_in(struct span text, const char *suffix)
     return text.len > len && memcmp(text.ptr + text.len - len, suffix, len) == 0;
 }
 
-static enum err read_failure(const struct envelope *envelope, struct arena *arena,
-                             struct saga_event *out, struct envelope_problem *problem)
+static enum err check_failure(const struct envelope *envelope, struct arena *arena,
+                              struct envelope_problem *problem)
 {
     json_t *data;
     struct arena *outer = json_use(arena);
     enum err err = json_read(envelope->data, &data, NULL);
-    out->reply.code = err ? SPAN_NONE : json_span(json_at(data, "/code"));
-    out->reply.message = err ? SPAN_NONE : json_span(json_at(data, "/message"));
-    bool retryable = !err && json_is_true(json_at(data, "/retryable"));
+    bool has_code = !err && json_span(json_at(data, "/code")).len > 0;
     json_use(outer);
-    if (out->reply.code.len == 0)
-        return problem_at(problem, "/data/code", "a failure needs a code");
-    out->reply.outcome = span_is(out->reply.code, "unknown") ? SAGA_OUTCOME_UNKNOWN
-                         : retryable                         ? SAGA_OUTCOME_TRANSIENT
-                                                             : SAGA_OUTCOME_REJECTED;
-    return ERR_OK;
+    return has_code ? ERR_OK : problem_at(problem, "/data/code", "a failure needs a code");
+}
+
+bool envelope_claims_reply(const struct envelope *envelope)
+{
+    static const char *const SUFFIXES[] = {"_succeeded", "_failed", "_in_progress"};
+    bool claims = false;
+    for (size_t i = 0; i < sizeof SUFFIXES / sizeof SUFFIXES[0]; i++)
+        claims |= ends_in(envelope->event_type, SUFFIXES[i]);
+    return claims && !id_is_none(envelope->causation_id);
 }
 
 enum err envelope_reply(const struct envelope *envelope, struct arena *arena,
                         struct saga_event *out, struct envelope_problem *problem)
 {
-    struct span type = envelope->event_type;
     *out = (struct saga_event){
         .type = SAGA_EVENT_REPLY,
         .saga_id = envelope->correlation_id,
         .event_id = envelope->event_id,
     };
     out->reply.command_id = envelope->causation_id;
+    out->reply.type = envelope->event_type;
+    out->reply.data = envelope->data;
     if (id_is_none(envelope->causation_id))
         return problem_at(problem, "/causationId", "a reply names the eventId of its command here");
-    if (ends_in(type, "_failed"))
-        return read_failure(envelope, arena, out, problem);
-    if (ends_in(type, "_in_progress")) {
-        out->reply.outcome = SAGA_OUTCOME_IN_PROGRESS;
-        return ERR_OK;
-    }
-    if (!ends_in(type, "_succeeded"))
-        return problem_at(problem, "/eventType",
-                          "no reply: its type ends in _succeeded, _failed or _in_progress");
-    out->reply.outcome = SAGA_OUTCOME_OK;
-    out->reply.data = envelope->data;
-    return ERR_OK;
+    return ends_in(envelope->event_type, "_failed") ? check_failure(envelope, arena, problem)
+                                                    : ERR_OK;
 }

@@ -18,10 +18,12 @@ struct transport_sending {
     struct span reply_to; /* URL of POST /v1/events, or NONE */
 };
 
-/* One command as an envelope. */
 /* An undo and a decision have none: they are to be carried out however late they come. */
 bool transport_has_deadline(const struct store_row *row);
+/* Nobody answers it: whoever gets it accepts it, and that is all (S-21). */
+bool transport_is_event(const struct store_row *row);
 
+/* One command or event as an envelope. An event has no members that only an answer needs. */
 struct span envelope_print(const struct store_row *row, const struct transport_sending *sending,
                            struct arena *arena);
 
@@ -43,10 +45,12 @@ MUST_CHECK enum err envelope_read(struct span text, struct arena *arena, struct 
 MUST_CHECK enum err envelope_from_json(json_t *value, struct arena *arena, struct envelope *out,
                                        struct envelope_problem *problem);
 
+/* Its type alone says that it answers a command, whatever the steps name (S-4). */
+bool envelope_claims_reply(const struct envelope *envelope);
+
 /*
- * What a reply event says about its command: `_succeeded` is ok, `_failed` is rejected, transient
- * (retryable: true) or unknown (code "unknown"), `_in_progress` moves the deadline. ERR_INVALID if
- * the event is no reply (its type has none of the suffixes) or its failure data can't be read.
+ * A reply event for the core, which alone knows what its type says about its command. ERR_INVALID
+ * if it names no command, or is a `_failed` whose data can't be read (S-8).
  */
 MUST_CHECK enum err envelope_reply(const struct envelope *envelope, struct arena *arena,
                                    struct saga_event *out, struct envelope_problem *problem);

@@ -16,8 +16,8 @@
 
 MUST_CHECK enum err transport_http_new(struct net_client *client, struct transport **out);
 
-/* The table itself, pure: what an HTTP exchange means for a command (participants.md of the
- * contract). */
+/* The table itself, pure (an event that nobody answers is ok with every 2xx): what an HTTP exchange
+ * means for a command (participants.md of the contract). */
 void transport_http_outcome(const struct net_response *response,
                             const struct config_participant *participant,
                             const struct store_row *row, struct arena *arena,

@@ -144,10 +144,8 @@ static void inline_reply(struct exchange_read *r)
         bad_reply(r, detail);
         return;
     }
-    r->out->outcome = event.reply.outcome;
+    r->out->type = event.reply.type;
     r->out->reply_id = envelope.event_id;
-    r->out->code = event.reply.code;
-    r->out->message = event.reply.message;
     r->out->data = event.reply.data;
 }
 
@@ -215,12 +213,14 @@ void transport_http_outcome(const struct net_response *response,
     } else {
         if (json_read(response->body, &r.body, NULL) != ERR_OK)
             r.body = NULL;
-        if (status >= 200 && status < 300)
+        if (status >= 200 && status < 300 && transport_is_event(row))
+            out->outcome = SAGA_OUTCOME_OK; /* accepted, whatever it says */
+        else if (status >= 200 && status < 300)
             succeeded(&r, status);
         else
             failed(&r, status);
     }
-    if (out->outcome != SAGA_OUTCOME_OK && out->outcome != SAGA_OUTCOME_IN_PROGRESS)
+    if (out->outcome > SAGA_OUTCOME_OK && out->outcome != SAGA_OUTCOME_IN_PROGRESS)
         explain(&r);
     json_use(outer);
 }

@@ -13,7 +13,9 @@
 #include "transport/envelope.h"
 
 struct transport_answer {
-    enum saga_outcome outcome; /* IN_PROGRESS: an answer will come another way */
+    enum saga_outcome outcome; /* IN_PROGRESS: an answer will come another way; of an event OK is
+                                  that it was accepted */
+    struct span type;          /* of a reply event: it says the outcome, which is NONE then */
     struct id reply_id;        /* the reply's event id; made from the command's if it had none */
     struct span code, message, data;
     int64_t retry_after_ms;

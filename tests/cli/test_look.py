@@ -167,6 +167,8 @@ def _():
     assert hanging in ids("--step", "middle") and completed not in ids("--step", "middle")
     assert refused in ids("--error-code", "no_thanks") and completed not in ids("--error-code", "no_thanks")
     assert hanging in ids("-l", "tier=1") and ids("--label", "tier=9") == []
+    assert hanging in ids("-a", "mode=hang") and refused not in ids("--attr", "mode=hang")
+    assert ids("-a", "mode=hang", "-a", "name=x") == []
     assert hanging in ids("--since", "1h")
     time.sleep(0.01)
     assert ids("--since", "1ms", "--key", key) == []
@@ -219,7 +221,7 @@ def _():
     saga = start("ok", None, "note=hello")
     ctl("wait", saga)
     lines = ctl("events", saga).out.splitlines()
-    assert re.match(r"   1  \d{4}-\d\d-\d\dT[\d:.]+Z  start \| none -> running \| do first/1$", lines[0]), lines[0]
+    assert re.match(r"   1  \d{4}-\d\d-\d\dT[\d:.]+Z  start \| none -> running \| do first/1, attributes$", lines[0]), lines[0]
     assert "completed" in lines[-1], lines[-1]
     assert '"note":"hello"' in ctl("events", saga, "--payloads").out.replace(": ", ":")
     entries = [json.loads(line) for line in ctl("events", saga, "-o", "json").out.splitlines()]

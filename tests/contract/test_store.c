@@ -38,6 +38,7 @@ static struct {
     struct store_wake wake;
     struct store_await await, await_over;
     struct store_signal_key used;
+    struct store_attribute attributes[2];
 } parts;
 
 static struct store_row_key key_of(const struct store_row *row)
@@ -62,6 +63,9 @@ static void seed(void)
     const struct store_key keys[] = {subject_key(STORE_KEY_IDEMPOTENCY, "k1", first),
                                      subject_key(STORE_KEY_BUSINESS, "b1", first)};
     const struct store_request request = subject_request("q1", first);
+    const struct store_attribute attributes[] = {{first, SPAN_LIT("color"), SPAN_LIT("red")},
+                                                 {first, SPAN_LIT("size"), SPAN_LIT("m")},
+                                                 {waiting, SPAN_LIT("color"), SPAN_LIT("red")}};
     const struct store_batch batch = {
         .sagas = sagas,
         .saga_count = 2,
@@ -75,6 +79,8 @@ static void seed(void)
         .request_count = 1,
         .dead_letters = &old_letter,
         .dead_letter_count = 1,
+        .attributes = attributes,
+        .attribute_count = 3,
     };
     assert_int_equal(store_commit(session, &batch), ERR_OK);
 }
@@ -99,6 +105,8 @@ static struct store_batch everything(void)
                                        .actor = SPAN_LIT("someone"),
                                        .action = SPAN_LIT("cancel"),
                                        .saga_id = first};
+    parts.attributes[0] = (struct store_attribute){first, SPAN_LIT("color"), SPAN_LIT("blue")};
+    parts.attributes[1] = (struct store_attribute){second, SPAN_LIT("color"), SPAN_LIT("red")};
     parts.wake = (struct store_wake){waiting, 1, subject_now_ms() + 1000};
     parts.await = (struct store_await){second, SPAN_LIT("approval"), SPAN_LIT("bank.loan.approved"),
                                        SPAN_LIT("7"), subject_now_ms()};
@@ -135,6 +143,10 @@ static struct store_batch everything(void)
         .audit_count = 1,
         .wakes = &parts.wake,
         .wake_count = 1,
+        .cleared = &first,
+        .cleared_count = 1,
+        .attributes = parts.attributes,
+        .attribute_count = 2,
     };
 }
 
@@ -146,7 +158,7 @@ struct picture {
     size_t row_count;
     struct store_key_seen keys[4]; /* k1 b1 k2 b2 */
     struct store_request_seen requests[2];
-    size_t counts[5];
+    size_t counts[6];
 };
 
 static struct store_loaded load_one(struct id id)
@@ -158,7 +170,8 @@ static struct store_loaded load_one(struct id id)
 
 static struct picture look(void)
 {
-    static const char *const TABLES[] = {"sagas", "journal", "outbox", "dead_letters", "audit"};
+    static const char *const TABLES[] = {"sagas",        "journal",    "outbox",
+                                         "dead_letters", "attributes", "audit"};
     struct picture p = {0};
     const struct id ids[] = {first, waiting, second};
     const struct store_key keys[] = {subject_key(STORE_KEY_IDEMPOTENCY, "k1", ID_NONE),
@@ -171,7 +184,7 @@ static struct picture look(void)
     assert_int_equal(store_load_keys(session, keys, 4, &arena, p.keys), ERR_OK);
     assert_int_equal(store_load_request(session, SPAN_LIT("q1"), &arena, &p.requests[0]), ERR_OK);
     assert_int_equal(store_load_request(session, SPAN_LIT("q2"), &arena, &p.requests[1]), ERR_OK);
-    for (size_t i = 0; i < (subject->shows_audit ? 5 : 4); i++)
+    for (size_t i = 0; i < (subject->shows_audit ? 6 : 5); i++)
         p.counts[i] = subject->count(store, TABLES[i]);
     return p;
 }
@@ -246,7 +259,7 @@ static void a_commit_writes_all_its_parts(void **state)
     assert_non_null(row_in(&p, parts.row.event_id));
     assert_true(p.keys[0].found && !p.keys[1].found && p.keys[2].found && p.keys[3].found);
     assert_true(p.requests[1].found);
-    const size_t counts[] = {3, 4, 2, 2, subject->shows_audit};
+    const size_t counts[] = {3, 4, 2, 2, 3, subject->shows_audit};
     assert_memory_equal(p.counts, counts, sizeof counts);
 }
 
@@ -258,7 +271,7 @@ static void a_commit_of_everything_is_one_round_trip(void **state)
     assert_int_equal(store_commit(session, &batch), ERR_OK);
     struct store_counts after = store_session_counts(session);
     assert_int_equal(after.round_trips - before.round_trips, 1);
-    assert_int_equal(after.statements - before.statements, 16);
+    assert_int_equal(after.statements - before.statements, 18);
 }
 
 static void to_settle_a_row_that_is_not_there_is_fine(void **state)
@@ -491,6 +504,17 @@ static void request_is_twice_in_the_batch(struct store_batch *batch)
     batch->request_count = 2;
 }
 
+static void attribute_is_there(struct store_batch *batch)
+{
+    batch->cleared_count = 0;
+}
+
+static void attribute_is_twice_in_the_batch(struct store_batch *batch)
+{
+    (void)batch;
+    parts.attributes[1] = parts.attributes[0];
+}
+
 static void status_is_unknown(struct store_batch *batch)
 {
     (void)batch;
@@ -571,6 +595,8 @@ static const struct spoiler SPOILERS[] = {
     CONFLICT(key_is_twice_in_the_batch),
     CONFLICT(request_is_there),
     CONFLICT(request_is_twice_in_the_batch),
+    CONFLICT(attribute_is_there),
+    CONFLICT(attribute_is_twice_in_the_batch),
     REFUSED(status_is_unknown),
     REFUSED(it_ended_with_a_wake_up),
     REFUSED(it_ends_and_leaves_the_wake_up_that_is_stored),

@@ -260,6 +260,84 @@ static void rows_of_owners_without_a_living_heartbeat_are_orphans(void **state)
     assert_int_equal(count, 1);
 }
 
+/* S-21: nothing of a saga is decided by the row of an event that nobody answers. */
+static void events_that_nobody_answers_are_no_rows_of_their_saga(void **state)
+{
+    (void)state;
+    struct store_row rows[] = {subject_event(saga_id, alive), subject_row(saga_id, alive)};
+    struct store_row_seen *seen;
+    size_t count;
+    put_rows(rows, 2);
+    assert_int_equal(store_load_rows(session, &saga_id, 1, TIMEOUT_MS, &arena, &seen, &count),
+                     ERR_OK);
+    assert_int_equal(count, 1);
+    assert_true(id_equal(seen[0].event_id, rows[1].event_id));
+}
+
+static void events_that_left_go_where_they_are_owned(void **state)
+{
+    (void)state;
+    struct store_row rows[] = {subject_event(saga_id, alive), subject_event(saga_id, dead),
+                               subject_row(saga_id, alive), subject_event(saga_id, ID_NONE)};
+    struct store_row_key keys[4];
+    put_rows(rows, 4);
+    for (size_t i = 0; i < 4; i++)
+        keys[i] = (struct store_row_key){saga_id, rows[i].event_id};
+    assert_int_equal(store_events_left(session, alive, keys, 4), ERR_OK);
+    assert_int_equal(subject->count(store, "outbox"), 3);
+    assert_int_equal(store_events_left(session, alive, keys, 4), ERR_OK);
+    assert_int_equal(store_events_left(session, dead, keys, 4), ERR_OK);
+    assert_int_equal(subject->count(store, "outbox"), 2);
+}
+
+static void a_letter_takes_the_place_of_an_event_that_is_given_up(void **state)
+{
+    (void)state;
+    struct store_row rows[] = {subject_event(saga_id, dead), subject_event(saga_id, alive),
+                               subject_row(saga_id, alive)};
+    struct store_dead_letter letters[] = {subject_letter(), subject_letter(), subject_letter()};
+    struct store_row_key keys[3];
+    put_rows(rows, 3);
+    for (size_t i = 0; i < 3; i++)
+        keys[i] = (struct store_row_key){saga_id, rows[i].event_id};
+    assert_int_equal(store_events_given_up(session, alive, keys, letters, 3), ERR_OK);
+    assert_int_equal(subject->count(store, "outbox"), 2);
+    assert_int_equal(subject->count(store, "dead_letters"), 1);
+    assert_int_equal(store_events_given_up(session, alive, keys, letters, 3), ERR_OK);
+    assert_int_equal(subject->count(store, "dead_letters"), 1);
+}
+
+static void events_of_dead_daemons_are_adopted_without_a_saga(void **state)
+{
+    (void)state;
+    struct store_row rows[] = {subject_event(saga_id, alive), subject_event(saga_id, dead),
+                               subject_row(saga_id, dead), subject_event(saga_id, dead),
+                               subject_event(saga_id, ID_NONE)};
+    struct store_row *taken;
+    size_t count;
+    rows[3].retry_count = 4;
+    rows[3].created_ms -= 1000;
+    put_rows(rows, 5);
+    beat(alive);
+    assert_int_equal(store_orphans(session, TIMEOUT_MS, 10, &arena, &taken, &count), ERR_OK);
+    assert_int_equal(count, 1);
+    assert_true(id_equal(taken[0].event_id, rows[2].event_id));
+    assert_int_equal(store_adopt_events(session, alive, TIMEOUT_MS, 1, &arena, &taken, &count),
+                     ERR_OK);
+    assert_int_equal(count, 1);
+    assert_true(id_equal(taken[0].event_id, rows[3].event_id));
+    assert_true(id_equal(taken[0].owner, alive));
+    assert_int_equal(taken[0].retry_count, 5);
+    assert_int_equal(store_adopt_events(session, alive, TIMEOUT_MS, 9, &arena, &taken, &count),
+                     ERR_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(store_adopt_events(session, alive, TIMEOUT_MS, 9, &arena, &taken, &count),
+                     ERR_OK);
+    assert_int_equal(count, 0);
+    assert_int_equal(rows_of(alive, &taken), 3);
+    assert_int_equal(taken[0].retry_count, 5);
+}
+
 static void assert_same_row(const struct store_row *a, const struct store_row *b)
 {
     assert_true(id_equal(a->saga_id, b->saga_id) && id_equal(a->event_id, b->event_id));
@@ -319,6 +397,17 @@ static void free_rows_are_taken_once_the_oldest_first(void **state)
     assert_int_equal(store_take_free(session, dead, NULL, 0, 9, &arena, &taken, &count), ERR_OK);
     assert_int_equal(count, 0);
     assert_int_equal(rows_of(alive, &taken), 2);
+}
+
+static void a_free_event_is_taken_though_its_type_is_to_be_skipped(void **state)
+{
+    (void)state;
+    struct store_row row = subject_event(saga_id, ID_NONE), *taken;
+    size_t count;
+    put_rows(&row, 1);
+    assert_int_equal(store_take_free(session, alive, &row.type, 1, 9, &arena, &taken, &count),
+                     ERR_OK);
+    assert_int_equal(count, 1);
 }
 
 static void free_rows_of_types_to_skip_stay_free(void **state)
@@ -527,6 +616,11 @@ static int run_on(const struct subject *of)
         CASE(a_beat_says_how_we_rank_among_the_living),
         CASE(a_daemon_that_left_is_alive_again_with_its_next_beat),
         CASE(rows_of_owners_without_a_living_heartbeat_are_orphans),
+        CASE(events_that_nobody_answers_are_no_rows_of_their_saga),
+        CASE(events_that_left_go_where_they_are_owned),
+        CASE(a_letter_takes_the_place_of_an_event_that_is_given_up),
+        CASE(events_of_dead_daemons_are_adopted_without_a_saga),
+        CASE(a_free_event_is_taken_though_its_type_is_to_be_skipped),
         CASE(rows_of_a_daemon_come_back_as_they_were_written),
         CASE(free_rows_are_taken_once_the_oldest_first),
         CASE(free_rows_of_types_to_skip_stay_free),

@@ -148,6 +148,18 @@ static const char *reply(struct scenario *s, struct span outcome, struct span re
     return NULL;
 }
 
+static const char *reply_event(struct scenario *s, struct span rest, struct saga_event *event)
+{
+    bool inner; /* of a run, too, it comes from outside: no child says it */
+    event->type = SAGA_EVENT_REPLY;
+    event->reply.type = word(&rest);
+    if (!command_of(s, word(&rest), &event->reply.command_id, &inner))
+        return "BAD LINE: no such step";
+    event->reply.from_owner = !s->from_others;
+    event->reply.data = rest.len ? rest : SPAN_NONE;
+    return NULL;
+}
+
 static const char *operator_(struct span action, struct span rest, struct saga_event *event)
 {
     struct span step = word(&rest);
@@ -240,6 +252,8 @@ static const char *parse(struct scenario *s, struct span line, struct saga_event
         *event = s->signal;
         return NULL;
     }
+    if (span_is(verb, "event"))
+        return reply_event(s, rest, event);
     if (span_is(verb, "due")) {
         event->type = SAGA_EVENT_TIMER;
         return NULL;
@@ -282,6 +296,8 @@ static const char *show_saga(struct scenario *s)
                     SPAN_ARG(s->state.locks[i].key));
     if (s->state.output.len)
         text_printf(&out, ", output %.*s", SPAN_ARG(s->state.output));
+    if (s->state.attributes.len)
+        text_printf(&out, ", attributes %.*s", SPAN_ARG(s->state.attributes));
     return text_span(&out).ptr;
 }
 
@@ -385,6 +401,8 @@ static const char *answer(struct scenario *s, struct span line)
         return show_awaits(s);
     if (span_is(verb, "attention"))
         return show_attention(s);
+    if (span_is(verb, "note"))
+        return s->note.len ? s->note.ptr : "none";
     return span_is(verb, "wakes") ? show_wake(s) : NULL;
 }
 
@@ -489,7 +507,7 @@ const char *scenario_play(struct scenario *s, struct span line)
     saga_step(s->def, &s->state, &event, s->arena, &transition);
     saga_transition_print(trace, sizeof trace, s->def, &event, &s->state, &transition);
     if (!dry)
-        s->sent = transition.effects;
+        s->sent = transition.effects, s->note = transition.note;
     if (transition.verdict == SAGA_APPLIED && !dry)
         problem = commit(s, &event, &transition);
     return problem ? problem : arena_copy(s->arena, span_of(trace)).ptr;

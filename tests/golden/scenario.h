@@ -11,15 +11,16 @@
  *
  * Events: start [JSON] · start_in DURATION [JSON] · ok|rejected|transient|unknown|in_progress
  * |child_failed STEP[!] [JSON or code] ("STEP!" is its undo; "STEP@2" answers generation 2; a
- * transient one may end in "after DURATION", its Retry-After) · due (a wake-up now) · timer (a
- * wake-up when it is due) · handed_over STEP · adopted STEP · cancel|pause|resume|retry|close ·
- * retry|complete|fail|skip|undo_done|waive STEP [JSON] · release KEY · start_child [JSON] ·
- * parent cancel|close|turn_back · signal TYPE [JSON] (an event of the saga's correlation that one
- * of its awaits may want) · signal_again (the same once more) · dry EVENT (asked, and thrown away)
+ * transient one may end in "after DURATION", its Retry-After) · event TYPE STEP [JSON] (a reply
+ * event) · due (a wake-up now) · timer (a wake-up when it is due) · handed_over STEP · adopted STEP
+ * · cancel|pause|resume|retry|close · retry|complete|fail|skip|undo_done|waive STEP [JSON] ·
+ * release KEY · start_child [JSON] · parent cancel|close|turn_back · signal TYPE [JSON] (an event
+ * of the saga's correlation that one of its awaits may want) · signal_again (the same once more) ·
+ * dry EVENT (asked, and thrown away)
  *
  * Questions, which change nothing: show (the saga) · show STEP · wakes (when the next wake-up is
  * due) · sent (the commands of the last transition) · awaits (the events it told of) · attention
- * (as of now).
+ * (as of now) · note (what else the journal tells of the last transition).
  *
  * The scene: later|earlier DURATION · "rows free" makes the rows of the next events free, "rows
  * owned" ours, "rows gone" handed over · from_others (replies are not from the row's owner, nor
@@ -52,6 +53,7 @@ struct scenario {
     int64_t handed_ms;        /* the next reply says so */
     struct saga_effects sent; /* of the last transition */
     struct saga_event signal; /* the last one */
+    struct span note;         /* likewise */
 };
 
 void scenario_init(struct scenario *scenario, const struct saga_definition *def,

@@ -33,11 +33,24 @@ static const char PICKY[] = "saga: picky\n"
                             "  - {name: pay, do: test.card.capture, pivot: true}\n"
                             "  - {name: tell, do: test.mail.refuse}\n";
 
+static const char TELLER[] = "saga: teller\n"
+                             "emit: {completed: test.order.fulfilled}\n"
+                             "attributes: [{name: total, value: .input.total}, {name: sent, "
+                             "value: '.steps.ship.ok'}]\n"
+                             "steps:\n"
+                             "  - {name: ship, do: test.parcel.send, pivot: true}\n"
+                             "  - {name: tell, emit: test.order.sent}\n"
+                             "  - {name: hint, emit: test.order.hinted, delivery: "
+                             "fire_and_forget}\n";
+
+static _Atomic unsigned told; /* events that nobody answers */
+
 /* Totals above 100 are declined; a person answers later. */
 static void participate(const struct store_row *row, struct transport_answer *answer)
 {
     *answer =
         (struct transport_answer){.outcome = SAGA_OUTCOME_OK, .data = SPAN_LIT("{\"ok\":true}")};
+    told += transport_is_event(row);
     if (span_is(row->type, "test.card.charge") && memmem(row->data.ptr, row->data.len, "999", 3)) {
         answer->outcome = SAGA_OUTCOME_REJECTED;
         answer->code = SPAN_LIT("card_declined");
@@ -56,6 +69,7 @@ static int start(void **state)
     service_define(ORDER);
     service_define(SLOW);
     service_define(PICKY);
+    service_define(TELLER);
     return 0;
 }
 
@@ -83,6 +97,32 @@ static void a_start_is_201_and_ends_within_the_wait(void **state)
     assert_int_equal(again.status, 200);
     assert_reply_text(&again, "/status", "completed");
     assert_true(span_equal(again.etag, SPAN_LIT("\"4\"")));
+}
+
+static void a_saga_tells_what_became_of_it_and_shows_its_attributes_S_21(void **state)
+{
+    (void)state;
+    struct reply reply =
+        service_call("POST", "/v1/definitions/teller:start?wait=10s", "{\"total\": 1.50}", NULL);
+    assert_reply_text(&reply, "/status", "completed");
+    assert_reply_text(&reply, "/progress", "{\"done\":3,\"total\":3}");
+    assert_reply_text(&reply, "/attributes", "{\"total\":1.5,\"sent\":true}");
+    struct reply step =
+        service_call("GET", PATH("/v1/sagas/%s/steps/tell", reply_text(&reply, "/id")), NULL, NULL);
+    assert_reply_text(&step, "/kind", "emit");
+    assert_reply_text(&step, "/status", "succeeded");
+    struct reply journal =
+        service_call("GET", PATH("/v1/sagas/%s/events", reply_text(&reply, "/id")), NULL, NULL);
+    assert_reply_text(&journal, "/items/1/effects/1/type", "send");
+    assert_reply_text(&journal, "/items/1/effects/1/phase", "emit");
+    assert_reply_text(&journal, "/items/1/effects/2/type", "publish");
+    assert_reply_text(&journal, "/items/1/effects/4/eventType", "test.order.fulfilled");
+    for (int i = 0; i < 2000 && told < 3; i++)
+        service_call("GET", "/livez", NULL, NULL);
+    assert_int_equal(told, 3);
+    struct reply list = service_call("GET", "/v1/sagas?attr.total=1.5", NULL, NULL);
+    assert_int_equal(reply_count(&list, "/items"), 1);
+    assert_reply_text(&list, "/items/0/id", reply_text(&reply, "/id"));
 }
 
 static void a_declined_order_is_compensated(void **state)
@@ -408,6 +448,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_start_is_201_and_ends_within_the_wait),
+        cmocka_unit_test(a_saga_tells_what_became_of_it_and_shows_its_attributes_S_21),
         cmocka_unit_test(a_declined_order_is_compensated),
         cmocka_unit_test(the_same_idempotency_key_is_the_same_saga),
         cmocka_unit_test(a_start_that_makes_no_sense_says_where),

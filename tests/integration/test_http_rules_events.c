@@ -16,7 +16,8 @@
 static const char OPEN[] = "saga: open\n"
                            "key: .input.id\n"
                            "steps:\n"
-                           "  - {name: ask, do: test.person.ask, undo: test.person.free}\n";
+                           "  - {name: ask, do: test.person.ask, undo: test.person.free,\n"
+                           "     succeeds_on: [test.person.agreed]}\n";
 static const char EVENT[] =
     "{\"eventId\": \"%s\", \"eventType\": \"test.person.ask_succeeded\", \"eventVersion\": "
     "\"1.0\", \"timestamp\": \"2025-01-09T10:00:00Z\", \"source\": \"/person\", "
@@ -202,6 +203,35 @@ static void a_reply_to_nobody_is_a_dead_letter_and_other_events_are_not(void **s
     assert_int_equal(strtoul(cluster_sql(service_database(), COUNT), NULL, 10), before + 1);
 }
 
+static struct reply sent_as(const char *path, const char *type)
+{
+    struct reply step = service_call("GET", service_text("%s/steps/ask", path), NULL, NULL);
+    const char *event =
+        service_text(EVENT, "0192f0c1-7a1e-7cc3-9e55-0d2a1f6b7c13", path + strlen("/v1/sagas/"),
+                     reply_text(&step, "/attempts/0/eventId"));
+    const char *usual = strstr(event, "test.person.ask_succeeded");
+    return service_call("POST", "/v1/events",
+                        service_text("[%.*s%s%s]", (int)(usual - event), event, type,
+                                     usual + strlen("test.person.ask_succeeded")),
+                        NULL);
+}
+
+static void an_event_of_a_type_that_the_step_names_is_its_answer_S_4(void **state)
+{
+    (void)state;
+    const char *path = opened("natural");
+    struct reply reply = sent_as(path, "test.person.yawned");
+    assert_reply_text(&reply, "/items/0/disposition", "unmatched");
+    reply = sent_as(path, "test.person.agreed");
+    assert_reply_text(&reply, "/items/0/disposition", "applied");
+    reply = service_call("GET", path, NULL, NULL);
+    assert_reply_text(&reply, "/status", "completed");
+    reply = service_call("GET", service_text("%s/events", path), NULL, NULL);
+    assert_reply_text(&reply, "/items/2/type", "step.ok");
+    assert_reply_text(&reply, "/items/2/eventType", "test.person.agreed");
+    assert_reply_text(&reply, "/items/2/outcome", "ok");
+}
+
 /* The last test: nothing can be changed afterwards. */
 static void what_the_engine_does_not_take_is_to_be_sent_again(void **state)
 {
@@ -234,6 +264,7 @@ int main(void)
         cmocka_unit_test(an_event_is_applied_kept_or_unmatched),
         cmocka_unit_test(an_event_starts_a_saga_once),
         cmocka_unit_test(a_reply_to_nobody_is_a_dead_letter_and_other_events_are_not),
+        cmocka_unit_test(an_event_of_a_type_that_the_step_names_is_its_answer_S_4),
         cmocka_unit_test(what_the_engine_does_not_take_is_to_be_sent_again),
     };
     json_init();

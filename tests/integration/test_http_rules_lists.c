@@ -16,6 +16,9 @@
 static const char GOOD[] = "saga: good\n"
                            "labels: [tier=1, team=a b]\n"
                            "key: .input.id\n"
+                           "attributes:\n"
+                           "  - {name: id, value: .input.id}\n"
+                           "  - {name: done, value: '.steps.work != null'}\n"
                            "steps:\n"
                            "  - {name: work, do: test.thing.work}\n";
 static const char BAD[] = "saga: bad\n"
@@ -185,6 +188,13 @@ static void filters_are_or_within_and_between_and_not_with_a_mark(void **state)
         {"label.tier=!1", 5},
         {"label.team=a%20b", 7},
         {"label.tier=3", 0},
+        {"attr.id=k3", 1},
+        {"attr.id=k3,k4", 2},
+        {"attr.id=!k3", 11},
+        {"attr.done=true", 7},
+        {"attr.done=true&attr.id=k1", 1},
+        {"attr.id=k%33", 1},
+        {"attr.other=k3", 0},
         {"attention=true", 0},
         {"q=k3", 1},
         {"q=flow%201", 7},
@@ -208,9 +218,10 @@ static void a_filter_that_makes_no_sense_is_refused(void **state)
 {
     (void)state;
     static const char *const QUERIES[] = {
-        "status=done",   "attention=tired", "startedAfter=yesterday",
-        "startedAfter=", "lable.tier=1",    "label.=1",
-        "sort=status",   "groupBy=saga",    "limit=1&limits=2",
+        "status=done",      "attention=tired", "startedAfter=yesterday",
+        "startedAfter=",    "lable.tier=1",    "label.=1",
+        "attr.=1",          "sort=status",     "groupBy=saga",
+        "limit=1&limits=2",
     };
     for (size_t i = 0; i < sizeof QUERIES / sizeof QUERIES[0]; i++)
         assert_refused(service_text("/v1/sagas?%s", QUERIES[i]), "invalid-request");

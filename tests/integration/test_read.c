@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/read.h"
+#include "store/read_internal.h"
 #include "tests/lib/cluster.h"
 #include "tests/lib/subject.h"
 
@@ -73,8 +73,18 @@ static void put(void)
     struct store_entry entries[SAGAS];
     for (size_t i = 0; i < SAGAS; i++)
         entries[i] = subject_entry(sagas[i].id, 1);
-    struct store_batch batch = {
-        .sagas = sagas, .saga_count = SAGAS, .entries = entries, .entry_count = SAGAS};
+    const struct store_attribute attributes[] = {
+        {sagas[0].id, SPAN_LIT("customer"), SPAN_LIT("c-7")},
+        {sagas[0].id, SPAN_LIT("note"), SPAN_LIT("a=b")},
+        {sagas[1].id, SPAN_LIT("customer"), SPAN_LIT("c-8")},
+        {sagas[4].id, SPAN_LIT("customer"), SPAN_LIT("c-7")},
+    };
+    struct store_batch batch = {.sagas = sagas,
+                                .saga_count = SAGAS,
+                                .entries = entries,
+                                .entry_count = SAGAS,
+                                .attributes = attributes,
+                                .attribute_count = 4};
     assert_int_equal(store_commit(session, &batch), ERR_OK);
 }
 
@@ -175,6 +185,10 @@ static void each_filter_finds_what_it_names(void **state)
     assert_string_equal(with(STORE_FILTER_FLOW, "flow-0"), "0");
     assert_string_equal(with(STORE_FILTER_LABEL, "team=red"), "0");
     assert_string_equal(with(STORE_FILTER_LABEL, "team=1"), "");
+    assert_string_equal(with(STORE_FILTER_ATTRIBUTE, "customer=c-7"), "0 4");
+    assert_string_equal(with(STORE_FILTER_ATTRIBUTE, "note=a=b"), "0");
+    assert_string_equal(with(STORE_FILTER_ATTRIBUTE, "customer=a=b"), "");
+    assert_string_equal(with(STORE_FILTER_ATTRIBUTE, "customer="), "");
     assert_string_equal(with(STORE_FILTER_STATUS, "' OR true --"), "");
 }
 
@@ -185,6 +199,71 @@ static void a_negated_filter_finds_the_others_and_those_without_a_value(void **s
     assert_string_equal(without(STORE_FILTER_STEP, "pay"), "0 1 2 4 5");
     assert_string_equal(without(STORE_FILTER_LABEL, "team=red"), "1 2 3 4 5");
     assert_string_equal(without(STORE_FILTER_ATTENTION, "true"), "0 1 2");
+    assert_string_equal(without(STORE_FILTER_ATTRIBUTE, "customer=c-7"), "1 2 3 5");
+}
+
+static void attributes_of_one_name_are_or_and_filters_are_and(void **state)
+{
+    (void)state;
+    const struct span customers[] = {SPAN_LIT("customer=c-7"), SPAN_LIT("customer=c-8")};
+    const struct span status = SPAN_LIT("running");
+    const struct store_filter filters[] = {{STORE_FILTER_ATTRIBUTE, false, customers, 2},
+                                           {STORE_FILTER_STATUS, false, &status, 1}};
+    struct store_list_query query = query_of(filters, 2);
+    struct store_count_row *rows;
+    size_t count;
+    assert_string_equal(matching(filters, 1), "0 1 4");
+    assert_string_equal(matching(filters, 2), "0 1");
+    assert_int_equal(store_count(reader, &query, NULL, 0, &arena, &rows, &count), ERR_OK);
+    assert_int_equal(rows[0].count, 2);
+}
+
+static const char *plan_of(const struct store_list_query *query, const char *what,
+                           const char *order)
+{
+    struct pg_params params;
+    struct text sql, plan;
+    PGresult *result;
+    pg_params_init(&params, &arena);
+    text_init(&sql, &arena);
+    text_init(&plan, &arena);
+    text_printf(&sql, "EXPLAIN SELECT %s FROM sagas", what);
+    read_where(query, &params, &sql);
+    text_printf(&sql, "%s%c", order, '\0');
+    assert_int_equal(read_run(reader, sql.ptr, &params, &result), ERR_OK);
+    for (int i = 0; i < PQntuples(result); i++)
+        text_printf(&plan, "%.*s\n", SPAN_ARG(pg_get_span(result, i, 0)));
+    PQclear(result);
+    text_char(&plan, '\0');
+    return plan.ptr;
+}
+
+/* Of many sagas the few with a value are found by the index, not by looking at all. */
+static void sagas_are_found_by_an_attribute_through_its_index(void **state)
+{
+    (void)state;
+    static const char *const ASKED[][2] = {{"id", " ORDER BY id DESC LIMIT 51"}, {"count(*)", ""}};
+    const struct span customer = SPAN_LIT("customer=many-4711");
+    const struct store_filter filter = {STORE_FILTER_ATTRIBUTE, false, &customer, 1};
+    struct store_list_query query = query_of(&filter, 1);
+    cluster_sql(
+        subject_url(),
+        "INSERT INTO sagas (id, number, definition, version, status, committed, paused, "
+        "wake_at, started_at, updated_at, failing_undo, no_consumer, waits_for_child, awaiting, "
+        "done, "
+        "total, state) SELECT sagad_id_at(now() - n * interval '1 ms'), 1, 'order', 1, 'running', "
+        "false, false, now(), now(), now(), false, false, false, false, 0, 1, 'x' "
+        "FROM generate_series(1, 5000) n");
+    cluster_sql(subject_url(),
+                "INSERT INTO attributes SELECT sagad_id_at(now() - n * interval '1 ms'), "
+                "'customer', 'many-' || n FROM generate_series(1, 5000) n");
+    cluster_sql(subject_url(), "ANALYZE sagas, attributes");
+    for (size_t i = 0; i < sizeof ASKED / sizeof ASKED[0]; i++) {
+        const char *plan = plan_of(&query, ASKED[i][0], ASKED[i][1]);
+        if (!strstr(plan, "attributes_value") || !strstr(plan, "_pkey on sagas") ||
+            strstr(plan, "Seq Scan on attributes"))
+            fail_msg("not by the index:\n%s", plan);
+    }
 }
 
 /* As saga_attention_at() has it: the same saga is told and found for the same reason. */
@@ -521,20 +600,44 @@ static void the_audit_finds_a_wake_up_of_a_saga_that_ended(void **state)
     assert_string_equal(findings(), "I-2");
 }
 
-/* I-2. */
-static void the_audit_finds_a_command_of_a_saga_that_ended(void **state)
+/* Of the saga that ended, with the entry that sent it. */
+static void put_sent_row(struct store_row row)
 {
-    (void)state;
     char entry[100], event[ID_TEXT_SIZE];
-    struct store_row row = subject_row(sagas[2].id, ID_NONE);
-    struct store_entry sent = subject_entry(sagas[2].id, 2);
+    struct store_entry sent = subject_entry(row.saga_id, 2);
     (void)id_format(row.event_id, event);
     snprintf(entry, sizeof entry, "{\"send\":\"%s\"}", event);
     sent.entry = span_of(entry);
     struct store_batch batch = {.rows = &row, .row_count = 1, .entries = &sent, .entry_count = 1};
     assert_int_equal(store_commit(session, &batch), ERR_OK);
     cluster_sql(subject_url(), "UPDATE sagas SET number = 2 WHERE status = 'completed'");
+}
+
+/* I-2. */
+static void the_audit_finds_a_command_of_a_saga_that_ended(void **state)
+{
+    (void)state;
+    put_sent_row(subject_row(sagas[2].id, ID_NONE));
     assert_string_equal(findings(), "I-2");
+}
+
+/* I-2, S-21: an event that nobody answers may still be on its way. */
+static void an_event_of_a_saga_that_ended_is_no_finding(void **state)
+{
+    (void)state;
+    put_sent_row(subject_event(sagas[2].id, ID_NONE));
+    assert_string_equal(findings(), "");
+}
+
+/* I-7, S-21: nobody waits for an event that nobody answers. */
+static void the_audit_finds_a_saga_that_has_nothing_but_an_event_on_its_way(void **state)
+{
+    (void)state;
+    put_sent_row(subject_event(sagas[2].id, ID_NONE));
+    without_constraint("i7_waits_for_something",
+                       "UPDATE sagas SET wake_at = NULL, ended_at = NULL, status = 'running' "
+                       "WHERE status = 'completed'");
+    assert_string_equal(findings(), "I-7");
 }
 
 /* I-6. */
@@ -726,6 +829,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(each_filter_finds_what_it_names),
         CASE(a_negated_filter_finds_the_others_and_those_without_a_value),
+        CASE(attributes_of_one_name_are_or_and_filters_are_and),
+        CASE(sagas_are_found_by_an_attribute_through_its_index),
         CASE(attention_is_as_of_now_by_the_thresholds),
         CASE(of_two_reasons_as_old_the_failing_one_is_told),
         CASE(a_saga_whose_version_is_gone_needs_attention_for_that),
@@ -750,6 +855,8 @@ int main(void)
         CASE(live_sagas_are_counted_by_version),
         CASE(a_sound_database_has_no_findings),
         CASE(the_audit_finds_a_command_of_a_saga_that_ended),
+        CASE(an_event_of_a_saga_that_ended_is_no_finding),
+        CASE(the_audit_finds_a_saga_that_has_nothing_but_an_event_on_its_way),
         CASE(the_audit_finds_a_command_that_no_entry_sent),
         CASE(the_audit_finds_a_command_of_no_saga),
         CASE(the_audit_finds_a_wake_up_long_overdue_while_a_daemon_lives),

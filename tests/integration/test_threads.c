@@ -119,7 +119,11 @@ static void daemon_start(struct daemon *daemon)
         .heartbeat_timeout_ms = 60000,
         .idempotency_retention_ms = 86400000,
         .thresholds = {300000, 300000},
-        .hooks = {daemon, on_rows, on_settled, on_take_up, on_changed},
+        .hooks = {.ctx = daemon,
+                  .rows = on_rows,
+                  .settled = on_settled,
+                  .take_up = on_take_up,
+                  .changed = on_changed},
     };
     assert_int_equal(engine_new(&options, &daemon->engine), ERR_OK);
     outbox_relay_attach(daemon->relay, daemon->engine);

@@ -59,6 +59,12 @@ static void on_take_up(void *ctx)
     outbox_relay_take_up(service.relay);
 }
 
+static void on_publish(void *ctx, const struct store_row *events, size_t count)
+{
+    (void)ctx;
+    outbox_relay_publish(service.relay, events, count);
+}
+
 static void on_changed(void *ctx, struct id saga_id, uint64_t number, bool ended)
 {
     (void)ctx;
@@ -122,7 +128,7 @@ static void build_engine(void)
         .heartbeat_timeout_ms = service.config.heartbeat.timeout_ms,
         .idempotency_retention_ms = 86400000,
         .thresholds = {300000, 300000},
-        .hooks = {NULL, on_rows, on_settled, on_take_up, on_changed},
+        .hooks = {NULL, on_rows, on_settled, on_take_up, on_changed, on_publish},
     };
     assert_int_equal(outbox_relay_new(&outbox, &service.relay), ERR_OK);
     assert_int_equal(engine_new(&options, &service.engine), ERR_OK);

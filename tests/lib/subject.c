@@ -52,6 +52,8 @@ static size_t count_memory(struct store *store, const char *table)
         return view.lock_count;
     if (strcmp(table, "lock_queue") == 0)
         return view.lock_queue_count;
+    if (strcmp(table, "attributes") == 0)
+        return view.attribute_count;
     assert_string_equal(table, "dead_letters");
     return view.dead_letter_count;
 }
@@ -71,8 +73,8 @@ static struct store *open_postgres(void)
     struct store *store;
     if (url[0] == '\0')
         cluster_database(url);
-    cluster_sql(url, "TRUNCATE sagas, journal, starts, locks, lock_queue, outbox, requests, "
-                     "dead_letters, audit, definitions, daemons, awaits, signals");
+    cluster_sql(url, "TRUNCATE sagas, attributes, journal, starts, locks, lock_queue, outbox, "
+                     "requests, dead_letters, audit, definitions, daemons, awaits, signals");
     options = (struct store_postgres_options){
         .url = url,
         .connect_timeout_ms = 5000,
@@ -164,6 +166,14 @@ struct store_row subject_row(struct id saga_id, struct id owner)
         .timeout_ms = 5000,
         .data = SPAN_LIT("{\"amount\":1}"),
     };
+}
+
+struct store_row subject_event(struct id saga_id, struct id owner)
+{
+    struct store_row row = subject_row(saga_id, owner);
+    row.phase = SPAN_LIT("emit");
+    row.step = SPAN_LIT("");
+    return row;
 }
 
 struct store_key subject_key(enum store_key_kind kind, const char *key, struct id saga_id)

@@ -28,6 +28,7 @@ struct store_saga subject_saga(struct id id);                    /* number 1, ru
 struct store_saga subject_update(struct id id, uint64_t number); /* of number - 1 */
 struct store_entry subject_entry(struct id saga_id, uint64_t number);
 struct store_row subject_row(struct id saga_id, struct id owner);
+struct store_row subject_event(struct id saga_id, struct id owner); /* that nobody answers */
 struct store_key subject_key(enum store_key_kind kind, const char *key, struct id saga_id);
 struct store_request subject_request(const char *key, struct id saga_id);
 struct store_dead_letter subject_letter(void);

@@ -155,6 +155,14 @@ static void on_take_up(void *ctx)
     arena_release(&arena);
 }
 
+static void on_publish(void *ctx, const struct store_row *events, size_t count)
+{
+    struct world_daemon *daemon = ctx;
+    daemon->published += (unsigned)count;
+    if (daemon->relay.publish)
+        daemon->relay.publish(daemon->relay.ctx, events, count);
+}
+
 static void on_changed(void *ctx, struct id saga_id, uint64_t number, bool ended)
 {
     struct world_daemon *daemon = ctx;
@@ -186,7 +194,7 @@ void world_daemon_new(struct world *world, unsigned at)
         .heartbeat_timeout_ms = WORLD_HEARTBEAT_TIMEOUT_MS,
         .idempotency_retention_ms = 86400000,
         .thresholds = {300000, 300000, 300000},
-        .hooks = {daemon, on_rows, on_settled, on_take_up, on_changed},
+        .hooks = {daemon, on_rows, on_settled, on_take_up, on_changed, on_publish},
     };
     assert_int_equal(engine_new(&options, &daemon->engine), ERR_OK);
     engine_housekeeper_once(daemon->engine);

@@ -32,7 +32,7 @@ struct world_daemon {
     struct engine *engine;
     struct world_row *rows; /* to be sent, in order */
     size_t row_count, row_capacity;
-    unsigned take_ups, changes, ends;
+    unsigned take_ups, changes, ends, published;
     struct engine_hooks relay; /* if set, rows are its business, and `rows` stays empty */
 };
 

@@ -26,6 +26,8 @@ static const struct {
     {"defaults", "\n## Defaults\n"},
     {"lock", "\n## Locks\n"},
     {"two_phase", "\n## Two phases\n"},
+    {"emit", "\n## Events\n"},
+    {"attribute", "\n## Attributes\n"},
     {"participant", "\n## Participants of two phases\n"},
     {"trigger", "\n## Triggers\n"},
 };
@@ -43,7 +45,10 @@ static const struct {
     {"bool", "`true` or `false`"},
     {"json", "JSON"},
     {"map lock", "lock"},
+    {"list attribute", "list of attributes"},
+    {"events", "list of event types"},
     {"map two_phase", "two_phase"},
+    {"map emit", "emit"},
     {"list participant", "list of participants"},
     {"list trigger", "list of triggers"},
 };

@@ -316,8 +316,67 @@ static void what_is_missing_is_told(void **state)
     assert_tells(loaded, "saga: s\nsteps:\n  - parallel: []\n",
                  "3:5 E106 \"parallel\" has no steps | each step begins with - \n");
     assert_tells(loaded, "saga: s\nsteps:\n  - name: nothing\n",
-                 "3:5 E111 this step does nothing | write exactly one of do, run, wait, "
-                 "await, parallel, steps, two_phase\n");
+                 "3:5 E111 this step does nothing | write exactly one of do, run, wait, await, "
+                 "emit, parallel, steps, two_phase\n");
+}
+
+static void what_an_emit_can_not_be_is_told(void **state)
+{
+    struct loaded *loaded = *state;
+    assert_tells(loaded,
+                 "saga: s\n"
+                 "emit: {completed: done, later: a.b.c}\n"
+                 "steps:\n"
+                 "  - emit: a.b.c\n"
+                 "    undo: a.b.d\n"
+                 "    delivery: post\n"
+                 "  - {do: a.b.e, data: .steps.c_b, delivery: outbox}\n",
+                 "2:19 E105 \"done\" is not an event type | write domain.entity.action\n"
+                 "2:25 E101 unknown key \"later\" in emit\n"
+                 "5:5 E112 \"undo\" says nothing on this kind of step\n"
+                 "6:15 E105 unknown delivery \"post\" | write outbox or fire_and_forget\n"
+                 "7:23 E131 .steps.c_b - an emit has no output\n"
+                 "7:35 E112 \"delivery\" says nothing on this kind of step\n");
+}
+
+static void types_of_replies_are_types_and_say_one_thing(void **state)
+{
+    struct loaded *loaded = *state;
+    assert_tells(loaded,
+                 "saga: s\n"
+                 "steps:\n"
+                 "  - do: a.b.c\n"
+                 "    succeeds_on: [a.b.done, done]\n"
+                 "    fails_on: [a.b.gone, a.b.done]\n"
+                 "    undo: none\n"
+                 "  - wait: 1s\n"
+                 "    fails_on: [a.b.gone]\n",
+                 "4:29 E105 \"done\" is not an event type | write domain.entity.action\n"
+                 "5:15 E109 \"a.b.done\" is in \"succeeds_on\", too\n"
+                 "8:5 E112 \"fails_on\" says nothing on this kind of step\n");
+}
+
+static void what_an_attribute_can_not_be_is_told(void **state)
+{
+    struct loaded *loaded = *state;
+    assert_tells(loaded,
+                 "saga: s\n"
+                 "input: [{name: id, type: string}]\n"
+                 "attributes:\n"
+                 "  - {name: Customer, value: .input.id}\n"
+                 "  - {name: total, value: .input.idd}\n"
+                 "  - {name: total, value: '.steps.b | '}\n"
+                 "  - {value: .steps.nobody.x}\n"
+                 "  - {name: empty}\n" STEPS,
+                 "4:12 E105 \"Customer\" is not a name for an attribute | write "
+                 "lower_case_with_underscores\n"
+                 "5:26 E130 .input.idd - the saga declares no such input | did you mean "
+                 ".input.id?\n"
+                 "6:12 E109 another attribute has the name \"total\"\n"
+                 "6:38 E120 something is missing at the end\n"
+                 "7:5 E106 this attribute has no name\n"
+                 "7:13 E131 .steps.nobody - no step of that name\n"
+                 "8:5 E106 this attribute has no value\n");
 }
 
 static void what_is_too_much_is_told(void **state)
@@ -325,7 +384,7 @@ static void what_is_too_much_is_told(void **state)
     struct loaded *loaded = *state;
     assert_tells(loaded, "saga: s\nsteps:\n  - do: a.b.c\n    wait: 3s\n",
                  "3:5 E111 this step has several verbs | write exactly one of do, run, wait, "
-                 "await, parallel, steps, two_phase\n");
+                 "await, emit, parallel, steps, two_phase\n");
     assert_tells(loaded, "saga: s\nsteps:\n  - wait: 3s\n    undo: a.b.c\n    retry: {}\n",
                  "4:5 E112 \"undo\" says nothing on this kind of step\n"
                  "5:5 E112 \"retry\" says nothing on this kind of step\n");
@@ -397,6 +456,9 @@ int main(void)
         TEST(what_only_follows_from_a_mistake_is_not_told_too),
         TEST(what_does_not_follow_is_told_beside_it),
         TEST(what_is_missing_is_told),
+        TEST(what_an_emit_can_not_be_is_told),
+        TEST(types_of_replies_are_types_and_say_one_thing),
+        TEST(what_an_attribute_can_not_be_is_told),
         TEST(what_is_too_much_is_told),
         TEST(names_and_labels_are_checked_where_they_stand),
         TEST(a_lock_is_checked_where_it_stands),

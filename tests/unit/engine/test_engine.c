@@ -110,6 +110,63 @@ static void a_rejection_undoes_what_was_done(void **state)
     assert_status(id, "compensated");
 }
 
+/* S-21, I-2: the saga goes on, and ends, whatever becomes of its events. */
+static void an_event_is_no_business_of_its_saga_once_it_is_committed_S_21(void **state)
+{
+    struct world_answer answer;
+    struct id id = world_id(&world);
+    (void)state;
+    world_start(&world, 0,
+                world_define(&world, "saga: teller\n"
+                                     "emit: {completed: sales.order.fulfilled}\n"
+                                     "steps:\n"
+                                     "  - emit: sales.order.accepted\n"
+                                     "  - {emit: sales.order.hinted, delivery: fire_and_forget}\n"),
+                id, "{}", NULL, NULL);
+    world_run(&world, 0);
+    assert_status(id, "completed");
+    assert_int_equal(world_view(&world).row_count, 2);
+    assert_int_equal(world.daemons[0].published, 1);
+    struct store_row row = world_take(&world, 0, "sales.order.accepted");
+    assert_true(span_is(row.phase, "emit"));
+    world_reply(&world, 0, &row, SAGA_OUTCOME_OK, "{}", &answer);
+    world_run(&world, 0);
+    assert_int_equal(answer.verdict, SAGA_UNMATCHED);
+    assert_int_equal(world_view(&world).row_count, 2);
+}
+
+/* As they are after the last event of a batch, and all of them replaced. */
+static void attributes_stand_in_the_store_as_the_saga_has_them(void **state)
+{
+    struct id id = world_id(&world);
+    (void)state;
+    world_start(&world, 0,
+                world_define(&world, "saga: found\n"
+                                     "attributes:\n"
+                                     "  - {name: total, value: .input.total}\n"
+                                     "  - {name: first, value: '.steps.a.n == null'}\n"
+                                     "  - {name: n, value: .steps.a.n}\n"
+                                     "steps:\n"
+                                     "  - {name: a, do: x.y.a, readonly: true}\n"
+                                     "  - {name: b, do: x.y.b, readonly: true}\n"),
+                id, "{\"total\": 12.50}", NULL, NULL);
+    world_run(&world, 0);
+    struct store_memory_view view = world_view(&world);
+    assert_int_equal(view.attribute_count, 2);
+    assert_true(span_is(view.attributes[0].name, "first"));
+    assert_true(span_is(view.attributes[0].value, "true"));
+    assert_true(span_is(view.attributes[1].value, "12.5"));
+    struct store_row row = world_take(&world, 0, "x.y.a");
+    world_reply(&world, 0, &row, SAGA_OUTCOME_OK, "{\"n\": \"one\"}", NULL);
+    world_run(&world, 0);
+    view = world_view(&world);
+    assert_int_equal(view.attribute_count, 3);
+    assert_true(span_is(view.attributes[0].value, "false"));
+    assert_true(span_is(view.attributes[1].name, "n"));
+    assert_true(span_is(view.attributes[1].value, "one"));
+    assert_true(id_equal(view.attributes[1].saga_id, id));
+}
+
 static void a_hundred_events_are_one_batch(void **state)
 {
     struct world_answer answers[100];
@@ -565,6 +622,8 @@ int main(void)
         ONE(a_failing_expression_in_an_element_is_counted_by_its_step),
         ONE(a_saga_runs_to_its_end),
         ONE(a_rejection_undoes_what_was_done),
+        ONE(attributes_stand_in_the_store_as_the_saga_has_them),
+        ONE(an_event_is_no_business_of_its_saga_once_it_is_committed_S_21),
         ONE(a_hundred_events_are_one_batch),
         ONE(the_same_key_gives_the_same_saga_also_within_a_batch),
         ONE(a_business_key_is_free_again_when_its_saga_has_ended),

@@ -537,6 +537,49 @@ static void an_unreadable_answer_is_kept_and_asked_again(void **state)
     assert_true(id_equal(post.sent[0], post.sent[1]));
 }
 
+/* S-8: by its type alone nobody can tell that it is none before its saga has seen it. */
+static void an_answer_that_is_none_by_its_type_is_kept_and_asked_again_S_8(void **state)
+{
+    (void)state;
+    start("order");
+    turn();
+    answer_next(&(struct transport_answer){
+        .type = SPAN_LIT("stock.item.counted"),
+        .data = SPAN_LIT("{\"n\":3}"),
+    });
+    turn();
+    struct store_memory_view view = world_view(&world);
+    assert_int_equal(view.dead_letter_count, 1);
+    assert_true(span_is(view.dead_letters[0].reason, "unmatched"));
+    assert_true(span_is(view.dead_letters[0].event_type, "stock.item.counted"));
+    pass(3000);
+    assert_int_equal(post.sent_count, 2);
+    assert_true(id_equal(post.sent[0], post.sent[1]));
+    answer_next(&(struct transport_answer){
+        .type = SPAN_LIT("stock.item.reserve_succeeded"),
+        .data = SPAN_LIT("{\"n\":3}"),
+    });
+    turn();
+    assert_int_equal(world_view(&world).dead_letter_count, 1);
+    assert_true(span_is(post.open[0]->type, "pay.card.charge"));
+}
+
+/* S-32: that it can't tell counts, as its owner says so. */
+static void a_reply_event_that_can_not_tell_is_unknown(void **state)
+{
+    (void)state;
+    start("order");
+    turn();
+    answer_next(&(struct transport_answer){
+        .type = SPAN_LIT("stock.item.reserve_failed"),
+        .data = SPAN_LIT("{\"code\":\"unknown\"}"),
+    });
+    turn();
+    pass(3000);
+    assert_int_equal(post.sent_count, 2);
+    assert_true(id_equal(post.sent[0], post.sent[1]));
+}
+
 /* S-6: the answer in_progress sets the deadline anew, from when it was given. */
 static void an_answer_that_comes_later_has_its_whole_timeout(void **state)
 {
@@ -719,6 +762,8 @@ int main(void)
         RELAY(a_daemon_whose_heartbeat_is_old_hands_nothing_over),
         RELAY(a_command_that_was_answered_otherwise_before_it_went_out_does_not),
         RELAY(an_unreadable_answer_is_kept_and_asked_again),
+        RELAY(an_answer_that_is_none_by_its_type_is_kept_and_asked_again_S_8),
+        RELAY(a_reply_event_that_can_not_tell_is_unknown),
         RELAY(an_answer_that_comes_later_has_its_whole_timeout),
         RELAY(silence_after_in_progress_is_asked_again),
         RELAY(the_share_of_errors_of_five_minutes_is_shown),

@@ -117,6 +117,30 @@ static void an_undo_is_printed_as_documented(void **state)
     expect_bytes(&row, &sending, HEAD "\"flowId\":\"f\\\"1\"}}");
 }
 
+/* S-21: nothing that only who answers needs; told by the saga itself it has no step. */
+static void an_event_that_nobody_answers_is_printed_as_documented(void **state)
+{
+    (void)state;
+    struct store_row row = reserve();
+    struct transport_sending sending = {
+        .now_ms = 1736416800120,
+        .reply_to = SPAN_LIT("http://sagas.example.internal:8080/v1/events"),
+    };
+    row.type = SPAN_LIT("sales.order.fulfilled");
+    row.phase = SPAN_LIT("emit");
+    row.idempotency_key = SPAN_LIT(SAGA_ID "#4/emit/completed");
+    row.step = SPAN_LIT("");
+    row.user_id = row.traceparent = SPAN_NONE;
+    row.data = SPAN_LIT("null");
+    expect_bytes(&row, &sending,
+                 "{\"eventId\":\"" EVENT_ID "\",\"eventType\":\"sales.order.fulfilled\","
+                 "\"eventVersion\":\"1.0\",\"timestamp\":\"2025-01-09T10:00:00.120Z\","
+                 "\"source\":\"/sagas/order-fulfilment\",\"correlationId\":\"" SAGA_ID "\","
+                 "\"causationId\":\"" CAUSE_ID "\",\"data\":null,\"metadata\":{\"userId\":null,"
+                 "\"traceId\":null,\"retryCount\":0,\"idempotencyKey\":\"" SAGA_ID
+                 "#4/emit/completed\",\"saga\":\"order-fulfilment\"}}");
+}
+
 static void a_sending_later_changes_only_what_belongs_to_it(void **state)
 {
     (void)state;
@@ -210,7 +234,8 @@ static enum err reply(const char *text, struct saga_event *out, struct envelope_
     return envelope_reply(&envelope, &arena, out, problem);
 }
 
-static void a_reply_says_what_became_of_its_command(void **state)
+/* What its type says of the command, the core knows alone. */
+static void a_reply_names_its_command_and_its_type(void **state)
 {
     struct saga_event event;
     struct envelope_problem problem;
@@ -220,21 +245,14 @@ static void a_reply_says_what_became_of_its_command(void **state)
     assert_true(id_equal(event.saga_id, id_from(SAGA_ID)));
     assert_true(id_equal(event.event_id, id_from(REPLY_ID)));
     assert_true(id_equal(event.reply.command_id, id_from(EVENT_ID)));
-    assert_int_equal(event.reply.outcome, SAGA_OUTCOME_OK);
+    assert_int_equal(event.reply.outcome, SAGA_OUTCOME_NONE);
+    assert_true(span_is(event.reply.type, "a.b.c_succeeded"));
     assert_true(span_is(event.reply.data, "{\"r\":1}"));
     assert_false(event.reply.from_owner);
     assert_int_equal(reply(REPLY("a.b.c_failed", "{\"code\":\"x\"}", ""), &event, &problem),
                      ERR_OK);
-    assert_int_equal(event.reply.outcome, SAGA_OUTCOME_REJECTED);
-    assert_int_equal(
-        reply(REPLY("a.b.c_failed", "{\"code\":\"x\",\"retryable\":true}", ""), &event, &problem),
-        ERR_OK);
-    assert_int_equal(event.reply.outcome, SAGA_OUTCOME_TRANSIENT);
-    assert_int_equal(reply(REPLY("a.b.c_failed", "{\"code\":\"unknown\"}", ""), &event, &problem),
-                     ERR_OK);
-    assert_int_equal(event.reply.outcome, SAGA_OUTCOME_UNKNOWN);
-    assert_int_equal(reply(REPLY("a.b.c_in_progress", "{}", ""), &event, &problem), ERR_OK);
-    assert_int_equal(event.reply.outcome, SAGA_OUTCOME_IN_PROGRESS);
+    assert_int_equal(reply(REPLY("a.b.happened", "null", ""), &event, &problem), ERR_OK);
+    assert_true(span_is(event.reply.type, "a.b.happened"));
 }
 
 static void what_is_no_reply_says_why(void **state)
@@ -242,11 +260,12 @@ static void what_is_no_reply_says_why(void **state)
     struct saga_event event;
     struct envelope_problem problem;
     (void)state;
-    assert_int_equal(reply(REPLY("a.b.c_happened", "{}", ""), &event, &problem), ERR_INVALID);
-    assert_string_equal(problem.pointer, "/eventType");
     assert_int_equal(reply(REPLY("a.b.c_failed", "{\"message\":\"x\"}", ""), &event, &problem),
                      ERR_INVALID);
     assert_string_equal(problem.pointer, "/data/code");
+    struct envelope nobody = {.event_type = SPAN_LIT("a.b.c_succeeded")};
+    assert_int_equal(envelope_reply(&nobody, &arena, &event, &problem), ERR_INVALID);
+    assert_string_equal(problem.pointer, "/causationId");
 }
 
 #define ENVELOPE(test) cmocka_unit_test_setup_teardown(test, begin, end)
@@ -256,11 +275,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ENVELOPE(a_command_is_printed_as_documented),
         ENVELOPE(an_undo_is_printed_as_documented),
+        ENVELOPE(an_event_that_nobody_answers_is_printed_as_documented),
         ENVELOPE(a_sending_later_changes_only_what_belongs_to_it),
         ENVELOPE(an_event_is_read),
         ENVELOPE(a_missing_member_is_named),
         ENVELOPE(a_wrong_member_is_named),
-        ENVELOPE(a_reply_says_what_became_of_its_command),
+        ENVELOPE(a_reply_names_its_command_and_its_type),
         ENVELOPE(what_is_no_reply_says_why),
     };
     json_init();
