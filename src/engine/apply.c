@@ -179,81 +179,6 @@ static void free_business_key(struct batch *batch, const struct batch_saga *saga
     LIST_PUSH(batch->arena, &batch->freed_keys, key);
 }
 
-/* ---- locks (S-28) ---- */
-
-static void note_lock(struct batch *batch, const struct batch_saga *saga, struct span key,
-                      bool given_up)
-{
-    struct store_lock lock = {.key = key, .saga_id = saga->id};
-    if (given_up)
-        LIST_PUSH(batch->arena, &batch->locks_given_up, lock);
-    else
-        LIST_PUSH(batch->arena, &batch->locks_noted, lock);
-}
-
-static bool is_given_up(const struct batch *batch, struct span key, struct id saga_id)
-{
-    for (size_t i = 0; i < batch->locks_given_up.count; i++) {
-        const struct store_lock *lock = &batch->locks_given_up.items[i];
-        if (id_equal(lock->saga_id, saga_id) && span_equal(lock->key, key))
-            return true;
-    }
-    return false;
-}
-
-/* Who has the key, in the table or because of this batch; NONE: nobody. */
-static struct id lock_saga(const struct batch *batch, struct span key)
-{
-    for (size_t i = 0; i < batch->lock_seen_count; i++) {
-        if (span_equal(batch->locks_seen[i].key, key))
-            return batch->locks_seen[i].saga_id;
-    }
-    for (size_t i = 0; i < batch->locks_noted.count; i++) {
-        if (span_equal(batch->locks_noted.items[i].key, key))
-            return batch->locks_noted.items[i].saga_id;
-    }
-    return ID_NONE;
-}
-
-static void know_locks(const struct batch *batch, struct batch_event *event)
-{
-    struct saga_start_known *known = &event->item->event.start.known;
-    for (size_t i = 0; i < event->lock_count && span_is_none(known->lock_taken); i++) {
-        known->lock_saga = lock_saga(batch, event->locks[i].key);
-        if (!id_is_none(known->lock_saga))
-            known->lock_taken = event->locks[i].key;
-    }
-}
-
-/* Who is next for a lock that this batch gives up is only known when it is committed. */
-static bool lock_must_wait(const struct batch *batch, const struct batch_event *event)
-{
-    for (size_t i = 0; i < event->lock_count; i++) {
-        struct id saga_id = lock_saga(batch, event->locks[i].key);
-        if (!id_is_none(saga_id) && is_given_up(batch, event->locks[i].key, saga_id))
-            return true;
-    }
-    return false;
-}
-
-/* Whether a saga that waits has its lock by now; the other wake-ups do not look. */
-static void show_locks(struct batch *batch, const struct batch_saga *saga, struct saga_event *event)
-{
-    if (event->type != SAGA_EVENT_TIMER)
-        return;
-    event->locks = NULL;
-    event->lock_count = 0;
-    if (saga->state == NULL || saga->state->lock_since_ms == 0)
-        return;
-    struct span wanted = saga_lock_wanted(saga->state);
-    for (size_t i = 0; i < batch->lock_seen_count && event->lock_count == 0; i++) {
-        const struct store_lock_seen *seen = &batch->locks_seen[i];
-        event->locks = &seen->key;
-        event->lock_count =
-            id_equal(seen->saga_id, saga_lock_holder(saga->state)) && span_equal(seen->key, wanted);
-    }
-}
-
 /* S-29: what the keys of this start stand for, in the table or because of this batch. */
 static void know_keys(struct batch *batch, struct batch_event *event)
 {
@@ -286,7 +211,7 @@ static void know_keys(struct batch *batch, struct batch_event *event)
  * first. */
 static bool start_must_wait(struct batch *batch, const struct batch_event *event)
 {
-    if (lock_must_wait(batch, event))
+    if (engine_lock_must_wait(batch, event))
         return true;
     if (span_is_none(event->business_key))
         return false;
@@ -391,7 +316,7 @@ static void apply_effect(struct batch *batch, struct batch_event *event,
         break;
     case SAGA_EFFECT_LOCK_ASK:
     case SAGA_EFFECT_LOCK_GIVE_UP:
-        note_lock(batch, saga, effect->key, effect->type == SAGA_EFFECT_LOCK_GIVE_UP);
+        engine_note_lock(batch, &event->transition->next, effect);
         break;
     case SAGA_EFFECT_AWAIT:
         engine_await(batch, saga, &event->transition->next, effect);
@@ -565,10 +490,10 @@ static void step(struct batch *batch, struct batch_event *event)
     item->event.at_ms = batch->now_ms;
     item->event.rows = saga->rows.items;
     item->event.row_count = saga->rows.count;
-    show_locks(batch, saga, &item->event);
+    engine_show_locks(batch, saga, &item->event);
     if (item->event.type == SAGA_EVENT_START) {
         know_keys(batch, event);
-        know_locks(batch, event);
+        engine_know_locks(batch, event);
     }
     know_owner(batch, event);
     event->before = saga->state;

@@ -175,6 +175,18 @@ bool engine_batch_apply(struct batch *batch, struct batch_event *event);
 struct engine_result engine_event_result(const struct batch_event *event);
 /* The type of what came in, for labels and dead letters: of a reply the command's. */
 struct span engine_event_type(const struct batch_event *event);
+
+/* ---- locks.c: what stands in the table, and what this batch changes of it (S-28) ---- */
+
+void engine_note_lock(struct batch *batch, const struct saga_state *state,
+                      const struct saga_effect *effect);
+void engine_know_locks(const struct batch *batch, struct batch_event *event);
+bool engine_lock_must_wait(const struct batch *batch, const struct batch_event *event);
+void engine_show_locks(struct batch *batch, const struct batch_saga *saga,
+                       struct saga_event *event);
+
+/* ---- awaits.c, letters.c ---- */
+
 void engine_await(struct batch *batch, const struct batch_saga *saga,
                   const struct saga_state *state, const struct saga_effect *effect);
 void engine_await_over(struct batch *batch, const struct batch_saga *saga,

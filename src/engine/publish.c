@@ -121,6 +121,14 @@ static void count_end(const struct batch_event *event)
                    seconds(state->started_ms, state->ended_ms));
 }
 
+static void count_lock(const struct batch_event *event)
+{
+    const struct saga_state *before = event->before, *state = &event->transition->next;
+    if (state->locks_held > before->locks_held && before->lock_since_ms != 0)
+        metric_observe(metric_series(METRIC_LOCK_WAIT, &event->saga->definition->name),
+                       seconds(before->lock_since_ms, state->last_ms));
+}
+
 static void count_applied(const struct batch_event *event)
 {
     switch (event->item->event.type) {
@@ -133,6 +141,7 @@ static void count_applied(const struct batch_event *event)
     case SAGA_EVENT_TIMER:
         metric_observe(metric_series(METRIC_TIMER_LAG, NULL),
                        seconds(event->item->wake_ms, event->transition->next.last_ms));
+        count_lock(event);
         break;
     case SAGA_EVENT_HANDED_OVER:
     case SAGA_EVENT_ADOPTED:

@@ -103,8 +103,17 @@ static void set_gauges(const struct store_gauge_row *rows, size_t count)
     }
 }
 
+static void set_locks(const struct store_lock_count *locks, size_t count)
+{
+    metric_clear(METRIC_LOCKS_HELD);
+    for (size_t i = 0; i < count; i++)
+        metric_set(metric_series(METRIC_LOCKS_HELD, &locks[i].saga), (double)locks[i].held);
+}
+
 static void refresh_gauges(struct request *request)
 {
+    struct store_lock_count *locks;
+    size_t lock_count;
     struct http_server *server = request->server;
     struct saga_thresholds limits = *engine_thresholds(server->options.engine);
     int64_t now_ms = clock_now_ms(server->options.clock);
@@ -117,8 +126,11 @@ static void refresh_gauges(struct request *request)
     server->gauges_ms = now_ms;
     if (store_read_gauges(server->options.reader, now_ms, limits.failing_after_ms,
                           limits.no_consumer_after_ms, limits.lock_wait_after_ms, &request->arena,
-                          &rows, &count, &pending, &oldest_ms, &letters) != ERR_OK)
+                          &rows, &count, &pending, &oldest_ms, &letters) != ERR_OK ||
+        store_read_lock_counts(server->options.reader, &request->arena, &locks, &lock_count) !=
+            ERR_OK)
         return;
+    set_locks(locks, lock_count);
     set_gauges(rows, count);
     metric_set(metric_series(METRIC_OUTBOX_PENDING, NULL), (double)pending);
     metric_set(metric_series(METRIC_OUTBOX_LAG, NULL),

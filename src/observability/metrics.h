@@ -48,6 +48,9 @@ enum metric_type { METRIC_COUNTER = 0, METRIC_GAUGE, METRIC_HISTOGRAM };
     X(METRIC_OUTBOX_PENDING, "saga_outbox_pending", GAUGE, "", "Rows in the outbox")               \
     X(METRIC_OUTBOX_LAG, "saga_outbox_lag_seconds", GAUGE, "",                                     \
       "Age of the oldest row in the outbox")                                                       \
+    X(METRIC_LOCK_WAIT, "saga_lock_wait_seconds", HISTOGRAM, "saga",                               \
+      "From asking for a lock to having it (S-28)")                                                \
+    X(METRIC_LOCKS_HELD, "saga_locks_held", GAUGE, "saga", "Locks that sagas hold")                \
     X(METRIC_TIMER_LAG, "saga_timer_lag_seconds", HISTOGRAM, "", "From due to fired")              \
     X(METRIC_EXPRESSION_ERRORS, "saga_expression_errors_total", COUNTER, "saga step",              \
       "Expressions that failed")                                                                   \

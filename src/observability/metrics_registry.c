@@ -59,7 +59,7 @@ static void set_bounds(enum metric metric, struct metric_series *series)
     (series->bounds = (list), series->bound_count = sizeof(list) / sizeof((list)[0]))
     if (series->about->type != METRIC_HISTOGRAM)
         return;
-    if (metric == METRIC_SAGA_DURATION)
+    if (metric == METRIC_SAGA_DURATION || metric == METRIC_LOCK_WAIT)
         SET_BOUNDS(SAGA_BOUNDS);
     else if (metric == METRIC_BATCH_EVENTS)
         SET_BOUNDS(COUNT_BOUNDS);

@@ -168,6 +168,13 @@ MUST_CHECK enum err store_read_lock(struct store_reader *reader, struct span key
 /* Its place in the queue, from 1; 0: it does not wait for this lock. */
 MUST_CHECK enum err store_read_lock_place(struct store_reader *reader, struct id saga_id,
                                           struct span key, uint64_t *place);
+/* How many locks the sagas of each definition hold. */
+struct store_lock_count {
+    struct span saga;
+    uint64_t held;
+};
+MUST_CHECK enum err store_read_lock_counts(struct store_reader *reader, struct arena *arena,
+                                           struct store_lock_count **out, size_t *out_count);
 
 /* ---- audit: the invariants that SQL can show (I-2, I-3, I-6, I-7, I-8), each one query ---- */
 struct store_finding {

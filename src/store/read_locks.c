@@ -103,6 +103,26 @@ enum err store_read_lock_place(struct store_reader *reader, struct id saga_id, s
     return err;
 }
 
+enum err store_read_lock_counts(struct store_reader *reader, struct arena *arena,
+                                struct store_lock_count **out, size_t *out_count)
+{
+    struct pg_params params;
+    PGresult *result;
+    pg_params_init(&params, arena);
+    enum err err = read_run(reader,
+                            "SELECT s.definition, count(*) FROM locks l "
+                            "JOIN sagas s ON s.id = l.saga_id GROUP BY s.definition",
+                            &params, &result);
+    int rows = err ? 0 : PQntuples(result);
+    *out = ARENA_ARRAY(arena, struct store_lock_count, (size_t)rows);
+    *out_count = (size_t)rows;
+    for (int i = 0; i < rows; i++)
+        (*out)[i] = (struct store_lock_count){pg_get_text(result, i, 0, arena),
+                                              (uint64_t)pg_get_int(result, i, 1)};
+    PQclear(result);
+    return err;
+}
+
 enum err store_audit_locks(struct store_reader *reader, const struct id *ids, size_t count,
                            struct arena *arena, struct store_lock_seen **out, size_t *out_count)
 {

@@ -88,6 +88,9 @@ static void the_list_has_the_holder_and_who_is_next(void **state)
     assert_reply_text(&list, "/items/0/waiting", "2");
     assert_reply_text(&list, "/items/0/queue/0", reply_text(&second, "/id"));
     assert_reply_text(&list, "/items/0/queue/1", reply_text(&third, "/id"));
+    struct reply metrics = service_call("GET", "/metrics", NULL, NULL);
+    assert_non_null(strstr(metrics.body.ptr, "saga_locks_held{saga=\"waits\"} 1\n"));
+    assert_non_null(strstr(metrics.body.ptr, "saga_lock_wait_seconds_count{saga=\"waits\"} 1\n"));
     close_saga(&second);
     close_saga(&first);
     service_until(path_of(&third), "/status", "running");
