@@ -21,4 +21,8 @@ void assert_set_handler(assert_handler_fn *handler);
 #define ASSERT(expression) ((expression) ? (void)0 : assert_failed(__FILE__, __LINE__, #expression))
 #endif
 
+/* Of a check that says in a sentence what is broken: that it says nothing (NULL). */
+void assert_none(const char *file, int line, const char *sentence);
+#define ASSERT_NONE(sentence) assert_none(__FILE__, __LINE__, (sentence))
+
 #endif

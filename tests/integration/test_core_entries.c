@@ -427,6 +427,10 @@ static void a_start_under_an_id_that_is_taken_is_the_same_or_refused_S_33(void *
     assert_int_equal(begin(&known, &transition), SAGA_APPLIED);
     saga = transition.next;
     assert_int_equal(begin(&known, &transition), SAGA_DUPLICATE);
+    struct saga_event other = {.type = SAGA_EVENT_START, .saga_id = saga.id, .at_ms = AT_MS};
+    other.start.input = SPAN_LIT("[]"); /* with an input that makes no saga at all */
+    saga_step(def, &saga, &other, &arena, &transition);
+    assert_int_equal(transition.refusal.code, SAGA_REFUSAL_SAGA_EXISTS);
     known.id_of_other = true;
     assert_int_equal(begin(&known, &transition), SAGA_REFUSED);
     assert_int_equal(transition.refusal.code, SAGA_REFUSAL_SAGA_EXISTS);

@@ -199,6 +199,14 @@ static void decode(const char *bytes, size_t len)
         assert_null(saga_state_check(def, &back));
 }
 
+/* Other bytes in the place of one. */
+static void put_instead(size_t at, struct span whole, char *bytes, struct span instead)
+{
+    memcpy(bytes, whole.ptr, at);
+    memcpy(bytes + at, instead.ptr, instead.len);
+    memcpy(bytes + at + instead.len, whole.ptr + at + 1, whole.len - at - 1);
+}
+
 static void damage(struct span whole)
 {
     char *bytes = arena_alloc(&arena, whole.len + 10);
@@ -212,14 +220,13 @@ static void damage(struct span whole)
             bytes[i] = (char)(bytes[i] ^ (1 << bit));
             decode(bytes, whole.len);
         }
+        put_instead(i, whole, bytes, SPAN_LIT("\xE8\x07")); /* 1000 elements */
+        decode(bytes, whole.len + 1);
         /* a number as large as can be written, and one that does not end, in its place */
-        for (unsigned last = 0x01; last <= 0x81; last += 0x80) {
-            memcpy(bytes, whole.ptr, i);
-            memset(bytes + i, 0xFF, 9);
-            bytes[i + 9] = (char)last;
-            memcpy(bytes + i + 10, whole.ptr + i + 1, whole.len - i - 1);
-            decode(bytes, whole.len + 9);
-        }
+        put_instead(i, whole, bytes, SPAN_LIT("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01"));
+        decode(bytes, whole.len + 9);
+        put_instead(i, whole, bytes, SPAN_LIT("\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x81"));
+        decode(bytes, whole.len + 9);
         arena_rewind(&arena, mark);
     }
 }
@@ -238,6 +245,15 @@ static void damaged_bytes_are_never_taken_for_a_state(void **state)
          "steps:\n"
          "  - {name: a, for_each: '[1, 2]', do: x.y.a, undo: x.y.ua}\n"
          "  - {name: p, do: x.y.p}\n");
+    start(NULL);
+    damage(saga_state_encode(def, &saga, &arena));
+    struct text yaml; /* of which 1000 elements are too many steps */
+    text_init(&yaml, &arena);
+    text_printf(&yaml, "saga: large\nsteps:\n  - name: all\n    for_each: '[1]'\n    steps:\n");
+    for (int i = 0; i < 25; i++)
+        text_printf(&yaml, "      - {name: s%d, do: x.y.s, undo: x.y.us}\n", i);
+    text_char(&yaml, '\0');
+    load(yaml.ptr);
     start(NULL);
     damage(saga_state_encode(def, &saga, &arena));
 }
@@ -291,6 +307,23 @@ static void a_saga_is_at_its_first_open_step_and_its_progress_counts_leaves(void
     answer(1, SAGA_PHASE_UNDO, SAGA_OUTCOME_TRANSIENT, "busy");
     assert_int_equal(saga_current_step(def, &saga), 1);
     assert_false(saga_due(def, &saga, AT_MS + 1000000)); /* nothing is sent in a pause */
+}
+
+static void steps_below_a_list_count_only_as_its_elements(void **state)
+{
+    (void)state;
+    load("saga: each\n"
+         "steps:\n"
+         "  - name: all\n"
+         "    for_each: '[1, 2]'\n"
+         "    steps:\n"
+         "      - {name: a, do: x.y.a, undo: x.y.ua}\n"
+         "      - {name: b, do: x.y.b, undo: x.y.ub}\n"
+         "  - {name: p, do: x.y.p}\n");
+    assert_int_equal(saga_progress(def, &saga).total, 1);
+    start(NULL);
+    assert_int_equal(saga_progress(def, &saga).total, 5);
+    assert_string_equal(saga_phase_at(def, &saga, SAGA_STEP_ROOT, SAGA_PHASE_DO), "do");
 }
 
 static void a_step_that_waits_to_be_undone_is_where_the_saga_is(void **state)
@@ -360,7 +393,10 @@ static void the_oldest_of_several_reasons_is_told_S_35(void **state)
     saga.steps[4].operation[SAGA_PHASE_DO].first_sent_ms = AT_MS - 200;
     telling = saga_telling(def, &saga);
     assert_int_equal(telling.failing_step, 4);
-    assert_int_equal(telling.unanswered_step, 3);
+    assert_int_equal(telling.unanswered_step, 3); /* the other was answered: busy */
+    saga.steps[4].operation[SAGA_PHASE_DO].last = SAGA_OUTCOME_UNKNOWN;
+    telling = saga_telling(def, &saga);
+    assert_int_equal(telling.unanswered_step, 4);
     struct saga_need need = saga_attention_at(def, &saga, AT_MS, &none);
     assert_int_equal(need.reason, SAGA_ATTENTION_STEP_FAILING);
     assert_int_equal(need.step, 4);
@@ -468,6 +504,94 @@ static void a_line_that_does_not_fit_is_cut_and_its_length_told(void **state)
     assert_int_equal(strlen(cut), sizeof cut - 1);
 }
 
+static void words_that_are_kept_are_cut_where_a_character_ends(void **state)
+{
+    char code[300], middle[300];
+    (void)state;
+    load(FILE_);
+    start(NULL);
+    memset(code, 'x', sizeof code);
+    memcpy(code + SAGA_TEXT_BYTES_MAX - 1, "\xC3\xA9", 2); /* it would be cut in two */
+    code[sizeof code - 1] = '\0';
+    answer(1, SAGA_PHASE_DO, SAGA_OUTCOME_TRANSIENT, code);
+    assert_int_equal(saga.steps[1].operation[SAGA_PHASE_DO].code.len, SAGA_TEXT_BYTES_MAX - 1);
+    load(FILE_);
+    start(NULL);
+    memset(middle, 0x80, sizeof middle); /* no character begins anywhere */
+    middle[sizeof middle - 1] = '\0';
+    answer(1, SAGA_PHASE_DO, SAGA_OUTCOME_TRANSIENT, middle);
+    assert_int_equal(saga.steps[1].operation[SAGA_PHASE_DO].code.len, 0);
+}
+
+static enum saga_verdict late_ok(struct id command_id)
+{
+    struct saga_event event = {.type = SAGA_EVENT_REPLY};
+    event.reply.command_id = command_id;
+    event.reply.outcome = SAGA_OUTCOME_OK;
+    return apply(event);
+}
+
+static void an_answer_is_known_for_a_thousand_commands_of_its_operation_S_4(void **state)
+{
+    (void)state;
+    load("saga: long\n"
+         "steps:\n"
+         "  - {name: p, do: x.y.p, retry: {attempts: unlimited, delay: 1ms, max_delay: 1ms}}\n");
+    start(NULL);
+    struct id first = saga.steps[1].operation[SAGA_PHASE_DO].event_id, second = first;
+    for (int i = 0; i < 1000; i++) {
+        answer(1, SAGA_PHASE_DO, SAGA_OUTCOME_TRANSIENT, "busy");
+        saga.steps[1].operation[SAGA_PHASE_DO].due_ms = AT_MS;
+        assert_int_equal(apply((struct saga_event){.type = SAGA_EVENT_TIMER}), SAGA_APPLIED);
+        if (i == 0)
+            second = saga.steps[1].operation[SAGA_PHASE_DO].event_id;
+    }
+    assert_int_equal(late_ok(first), SAGA_UNMATCHED);
+    assert_int_equal(late_ok(second), SAGA_APPLIED);
+    assert_int_equal(saga.status, SAGA_STATUS_COMPLETED);
+}
+
+static void a_row_of_no_command_of_the_saga_is_only_settled_S_32(void **state)
+{
+    char line[100];
+    struct saga_transition transition;
+    (void)state;
+    load(FILE_);
+    start(NULL);
+    for (int type = SAGA_EVENT_HANDED_OVER; type <= SAGA_EVENT_ADOPTED; type++) {
+        struct saga_event event = {.type = (enum saga_event_type)type, .at_ms = AT_MS};
+        event.row.command_id = (struct id){{7}};
+        saga_step(def, &saga, &event, &arena, &transition);
+        assert_int_equal(transition.verdict, SAGA_APPLIED);
+        assert_int_equal(transition.effects.count, 1);
+        assert_int_equal(transition.effects.items[0].type, SAGA_EFFECT_SETTLE);
+        saga_transition_print(line, sizeof line, def, &event, &saga, &transition);
+        assert_string_equal(line, type == SAGA_EVENT_ADOPTED
+                                      ? "row adopted | running | settle saga"
+                                      : "row handed_over | running | settle saga");
+    }
+}
+
+static void an_output_that_is_no_json_and_an_input_that_is_not_there_are_null(void **state)
+{
+    struct saga_event event = {.type = SAGA_EVENT_REPLY};
+    (void)state;
+    load("saga: kept\n"
+         "output: .steps.a.id\n"
+         "steps:\n"
+         "  - {name: a, do: x.y.a, undo: x.y.ua, undo_data: .input}\n"
+         "  - {name: p, do: x.y.p}\n");
+    json_t *seen = saga_context(def, &saga, &arena);
+    assert_true(json_is_null(json_object_get(seen, "input")));
+    start(NULL);
+    event.reply.command_id = saga.steps[1].operation[SAGA_PHASE_DO].event_id;
+    event.reply.outcome = SAGA_OUTCOME_OK;
+    event.reply.data = SPAN_LIT("{broken");
+    assert_int_equal(apply(event), SAGA_APPLIED);
+    seen = saga_context(def, &saga, &arena);
+    assert_true(json_is_null(json_object_get(seen, "steps")));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -486,6 +610,11 @@ int main(void)
         T(what_is_offered_to_an_operator_is_what_is_accepted_S_31),
         T(more_is_never_offered_than_there_is_room_for),
         T(a_line_that_does_not_fit_is_cut_and_its_length_told),
+        T(steps_below_a_list_count_only_as_its_elements),
+        T(words_that_are_kept_are_cut_where_a_character_ends),
+        T(an_answer_is_known_for_a_thousand_commands_of_its_operation_S_4),
+        T(a_row_of_no_command_of_the_saga_is_only_settled_S_32),
+        T(an_output_that_is_no_json_and_an_input_that_is_not_there_are_null),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
