@@ -475,6 +475,22 @@ static void what_is_offered_to_an_operator_is_what_is_accepted_S_31(void **state
     assert_int_equal(saga_allowed_actions(def, &saga, AT_MS, NULL, 0, &arena, allowed), 0);
 }
 
+static void what_bypasses_the_participants_needs_a_reason_S_31(void **state)
+{
+    struct saga_transition transition;
+    struct saga_event event = {.type = SAGA_EVENT_OPERATOR, .at_ms = AT_MS};
+    (void)state;
+    load(FILE_);
+    start(NULL);
+    for (int action = SAGA_ACTION_CANCEL; action <= SAGA_ACTION_WAIVE; action++) {
+        event.operator_.action = (enum saga_action)action;
+        event.operator_.step = action > SAGA_ACTION_CLOSE ? SPAN_LIT("a") : SPAN_NONE;
+        saga_step(def, &saga, &event, &arena, &transition);
+        assert_int_equal(transition.refusal.code == SAGA_REFUSAL_REASON_MISSING,
+                         action >= SAGA_ACTION_CLOSE);
+    }
+}
+
 static void more_is_never_offered_than_there_is_room_for(void **state)
 {
     struct saga_allowed allowed[SAGA_ALLOWED_MAX];
@@ -615,6 +631,7 @@ int main(void)
         T(an_answer_is_known_for_a_thousand_commands_of_its_operation_S_4),
         T(a_row_of_no_command_of_the_saga_is_only_settled_S_32),
         T(an_output_that_is_no_json_and_an_input_that_is_not_there_are_null),
+        T(what_bypasses_the_participants_needs_a_reason_S_31),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
