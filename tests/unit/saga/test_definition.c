@@ -693,10 +693,27 @@ static void a_last_step_whose_effect_may_stand_is_not_made_the_pivot(void **stat
 {
     struct build *build = *state;
     add_undoable(build, 0, "one");
-    add_do(build, 0, "two")->undo_none = true;
+    struct saga_step_def *last = add_do(build, 0, "two");
+    last->undo_none = true;
     finish(build, "{}");
     assert_fine(build);
     assert_int_equal(build->def.pivot, SAGA_STEP_NONE);
+    last->undo_none = false;
+    last->readonly = true;
+    finish(build, "{}");
+    assert_fine(build);
+    assert_int_equal(build->def.pivot, SAGA_STEP_NONE);
+}
+
+static void another_condition_is_no_reason_to_expect_an_output(void **state)
+{
+    struct build *build = *state;
+    add_undoable(build, 0, "one")->when = parse(build, ".input.a");
+    struct saga_step_def *reader = add_undoable(build, 0, "two");
+    reader->when = parse(build, ".input.b");
+    reader->data = parse(build, "{x: .steps.one.x}");
+    finish(build, "{}");
+    assert_problem(build, "W120", reader, "data", "is skipped when");
 }
 
 static void without_a_word_of_attempts_all_behind_the_pivot_are_unlimited(void **state)
@@ -837,6 +854,7 @@ int main(void)
         TEST(an_unknown_step_in_the_output_is_told_among_those_that_have_one),
         TEST(the_whole_saga_and_the_whole_context_may_be_read),
         TEST(undo_data_sees_no_more_than_the_error_besides),
+        TEST(another_condition_is_no_reason_to_expect_an_output),
         TEST(a_step_without_data_reads_the_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
