@@ -1,6 +1,7 @@
 # sagad - saga orchestration on PostgreSQL. `make help` lists what can be made.
 #
-# Everything is built below $(BUILD). SAN=address or SAN=thread builds apart, with that sanitizer.
+# Everything is built below $(BUILD). SAN=address or SAN=thread builds apart, with that sanitizer;
+# SAN=coverage with counters.
 
 .DEFAULT_GOAL := all
 SHELL := /bin/bash
@@ -25,7 +26,8 @@ HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
              -ftrivial-auto-var-init=zero -fno-common
 SAN_address := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 SAN_thread := -fsanitize=thread -fno-omit-frame-pointer
-OPTIMISE := $(if $(SAN),-O1 -g,-O2 -g)
+SAN_coverage := --coverage -DASSERT_WITHOUT_BRANCH
+OPTIMISE := $(if $(filter coverage,$(SAN)),-O0 -g,$(if $(SAN),-O1 -g,-O2 -g))
 HARDEN := $(if $(SAN),-fPIE,$(HARDENING))
 
 CPPFLAGS += -Isrc -I. -D_GNU_SOURCE -DSAGAD_VERSION='"$(VERSION)"' -DSAGAD_REVISION='"$(REVISION)"'
@@ -153,6 +155,10 @@ chaos: ## kill -9, SIGSTOP and crash PostgreSQL under load (CHAOS_KILLS=200; PLA
 
 .PHONY: binaries
 binaries: $(PROGRAMS:%=$(BUILD)/bin/%)
+
+.PHONY: coverage
+coverage: ## which branches of the core its tests take, file by file: all of them, or it fails
+	@scripts/coverage
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
 .PHONY: format

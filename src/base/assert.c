@@ -13,6 +13,12 @@ void assert_set_handler(assert_handler_fn *fn)
     handler = fn;
 }
 
+void assert_none(const char *file, int line, const char *sentence)
+{
+    if (sentence)
+        assert_failed(file, line, sentence);
+}
+
 _Noreturn void assert_failed(const char *file, int line, const char *expression)
 {
     if (handler)

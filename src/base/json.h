@@ -45,6 +45,12 @@ MUST_CHECK enum err json_read(struct span text, json_t **out, struct json_proble
 MUST_CHECK enum err json_read_within(struct span text, unsigned depth_max, json_t **out,
                                      struct json_problem *problem);
 
+/* False for NULL. */
+static inline bool json_is(const json_t *value, json_type type)
+{
+    return value && json_typeof(value) == type;
+}
+
 /* NUL-terminated behind its length; lives in `arena`. */
 struct span json_write(const json_t *value, struct arena *arena);
 struct span json_write_sorted(const json_t *value, struct arena *arena); /* members by name */

@@ -16,11 +16,17 @@ struct span {
 #define SPAN_NONE      ((struct span){NULL, 0})
 #define SPAN_LIT(text) ((struct span){"" text, sizeof(text) - 1})
 /* For printf: printf("%.*s", SPAN_ARG(span)). */
-#define SPAN_ARG(span) (int)(span).len, ((span).ptr ? (span).ptr : "")
+#define SPAN_ARG(span) (int)(span).len, span_chars(span)
 
 static inline struct span span_of(const char *text)
 {
     return (struct span){text, text ? strlen(text) : 0};
+}
+
+/* Never NULL. */
+static inline const char *span_chars(struct span span)
+{
+    return span.ptr ? span.ptr : "";
 }
 
 static inline bool span_is_none(struct span span)

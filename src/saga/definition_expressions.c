@@ -17,9 +17,10 @@ struct place {
     bool is_key;       /* evaluated at the start: no step has run */
 };
 
+/* Of the two that are the definition's own; the key reads no step. */
 static bool is_output(const struct place *place)
 {
-    return place->step == SAGA_STEP_ROOT && !place->is_key;
+    return place->step == SAGA_STEP_ROOT;
 }
 
 static struct saga_problem problem_at(const struct place *place, const char *code,
@@ -43,13 +44,12 @@ static void hint(struct saga_problem *problem, const char *prefix, const struct 
 
 static int16_t common_parent(const struct saga_step_def *steps, int16_t a, int16_t b)
 {
-    for (int16_t x = a; x != SAGA_STEP_NONE; x = steps[x].parent) {
+    for (int16_t x = a;; x = steps[x].parent) { /* the root is around both */
         for (int16_t y = b; y != SAGA_STEP_NONE; y = steps[y].parent) {
             if (x == y)
                 return x;
         }
     }
-    return SAGA_STEP_ROOT;
 }
 
 /* The for_each that `step` runs in, itself not counted; SAGA_STEP_NONE. */
@@ -97,7 +97,7 @@ static bool stands_before(const struct place *place, int16_t other)
 
 static bool same_source(const struct expr *a, const struct expr *b)
 {
-    return a == b || (a && b && span_equal(expr_source(a), expr_source(b)));
+    return a && span_equal(expr_source(a), expr_source(b));
 }
 
 /* Whether the expression here is only evaluated if `condition` held, as far as can be seen. */
@@ -115,7 +115,7 @@ static int16_t may_be_null(const struct place *place, int16_t other)
 {
     const struct saga_step_def *steps = place->check->steps;
     int16_t common = is_output(place) ? SAGA_STEP_ROOT : common_parent(steps, place->step, other);
-    for (int16_t at = other; at != common && at > SAGA_STEP_ROOT; at = steps[at].parent) {
+    for (int16_t at = other; at != common; at = steps[at].parent) {
         if (steps[at].optional || (steps[at].when && !under_condition(place, steps[at].when)))
             return at;
     }

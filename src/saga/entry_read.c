@@ -70,7 +70,7 @@ static struct span text_of(struct reader *r, struct span value)
     json_t *string;
     if (value.len >= 2 && value.ptr[0] == '"' && !memchr(value.ptr, '\\', value.len))
         return (struct span){value.ptr + 1, value.len - 2};
-    if (json_read(value, &string, NULL) == ERR_OK && json_is_string(string))
+    if (json_read(value, &string, NULL) == ERR_OK && json_is(string, JSON_STRING))
         return json_span(string);
     r->broken = true;
     return SPAN_NONE;
@@ -87,7 +87,7 @@ static struct id id_of(struct reader *r, struct span value)
 static int64_t int_of(struct reader *r, struct span value)
 {
     json_t *number;
-    if (json_read(value, &number, NULL) == ERR_OK && json_is_integer(number))
+    if (json_read(value, &number, NULL) == ERR_OK && json_is(number, JSON_INTEGER))
         return json_integer_value(number);
     r->broken = true;
     return 0;

@@ -215,7 +215,7 @@ bool machine_eval(struct machine *m, int16_t step, const struct expr *expr, json
 static json_t *below(json_t *value, const struct saga_kept_path *path)
 {
     for (size_t i = 0; value && i < path->count; i++)
-        value = json_is_object(value)
+        value = json_is(value, JSON_OBJECT)
                     ? json_object_getn(value, path->parts[i].ptr, path->parts[i].len)
                     : NULL;
     return value;
@@ -225,7 +225,7 @@ static void put_below(json_t *to, const struct saga_kept_path *path, json_t *val
 {
     for (size_t i = 0; i + 1 < path->count; i++) {
         json_t *next = json_object_getn(to, path->parts[i].ptr, path->parts[i].len);
-        if (!json_is_object(next)) {
+        if (!json_is(next, JSON_OBJECT)) {
             next = json_object();
             json_object_setn(to, path->parts[i].ptr, path->parts[i].len, next);
         }
@@ -243,7 +243,7 @@ struct span machine_kept_output(struct machine *m, int16_t step, struct span dat
     if (def->keep_all)
         return arena_copy(m->arena, data);
     json_t *whole = parsed(data);
-    if (!json_is_object(whole))
+    if (!json_is(whole, JSON_OBJECT))
         return arena_copy(m->arena, data);
     json_t *kept = json_object();
     for (size_t i = 0; i < def->kept_count; i++) {

@@ -191,13 +191,14 @@ static bool wanted(struct machine *m, int16_t step)
     struct span problem = SPAN_LIT("`when` gives neither true nor false");
     if (def->when == NULL || is_element(m, step))
         return true;
-    if (!machine_eval(m, step, def->when, &value, &problem) || !json_is_boolean(value)) {
+    if (!machine_eval(m, step, def->when, &value, &problem) ||
+        (!json_is(value, JSON_TRUE) && !json_is(value, JSON_FALSE)))
         forward_expression_failed(m, step, problem);
-        return false;
-    }
-    if (json_is_false(value))
+    else if (json_is(value, JSON_TRUE))
+        return true;
+    else
         skip(m, step);
-    return json_is_true(value);
+    return false;
 }
 
 /* The list, evaluated once; NULL: it fails, and what becomes of the step is decided. */
@@ -207,7 +208,7 @@ static const json_t *list_of(struct machine *m, int16_t step)
     struct span problem;
     if (!machine_eval(m, step, machine_def(m, step)->for_each, &list, &problem)) {
         forward_expression_failed(m, step, problem);
-    } else if (!json_is_array(list)) {
+    } else if (!json_is(list, JSON_ARRAY)) {
         forward_expression_failed(m, step, SPAN_LIT("`for_each` gives no list"));
     } else if (!saga_state_expand(m->def, m->state, step, json_array_size(list), m->arena)) {
         problem = arena_printf(m->arena, "`for_each` gives %zu elements; at most %d",

@@ -1,6 +1,7 @@
 /*
  * saga/start.c - a saga begins: its keys, its input, its first step (S-29, S-30).
  */
+#include "base/assert.h"
 #include "saga/machine.h"
 
 struct hash saga_input_hash(struct span input)
@@ -24,17 +25,17 @@ static bool has_type(const json_t *value, enum saga_field_type type)
 {
     switch (type) {
     case SAGA_FIELD_STRING:
-        return json_is_string(value);
+        return json_is(value, JSON_STRING);
     case SAGA_FIELD_INTEGER:
-        return json_is_integer(value);
+        return json_is(value, JSON_INTEGER);
     case SAGA_FIELD_NUMBER:
-        return json_is_number(value);
+        return json_is(value, JSON_INTEGER) || json_is(value, JSON_REAL);
     case SAGA_FIELD_BOOLEAN:
-        return json_is_boolean(value);
+        return json_is(value, JSON_TRUE) || json_is(value, JSON_FALSE);
     case SAGA_FIELD_OBJECT:
-        return json_is_object(value);
+        return json_is(value, JSON_OBJECT);
     case SAGA_FIELD_ARRAY:
-        return json_is_array(value);
+        return json_is(value, JSON_ARRAY);
     }
     return false;
 }
@@ -70,28 +71,28 @@ void start_problem(struct saga_refusal *refusal, struct arena *arena, struct spa
     };
 }
 
-/* True if the member is there now, as it came or by its default. */
-static bool check_field(json_t *input, const struct saga_field *field, struct arena *arena,
+static void fill_in(json_t *input, const struct saga_field *field)
+{
+    json_t *fallback;
+    enum err err = json_read(field->fallback, &fallback, NULL);
+    ASSERT(err == ERR_OK); /* the loader has seen to it */
+    json_object_setn(input, field->name.ptr, field->name.len, fallback);
+}
+
+static void check_field(json_t *input, const struct saga_field *field, struct arena *arena,
                         struct saga_refusal *refusal)
 {
     json_t *value = json_object_getn(input, field->name.ptr, field->name.len);
-    json_t *fallback = NULL;
-    if (value == NULL && !span_is_none(field->fallback) &&
-        json_read(field->fallback, &fallback, NULL) == ERR_OK) {
-        json_object_setn(input, field->name.ptr, field->name.len, fallback);
-        return true;
-    }
-    if (value == NULL || json_is_null(value)) {
-        if (field->required)
-            start_problem(refusal, arena, field->name, "required",
-                          arena_printf(arena, "missing: expected %s", type_name(field->type)));
-        return value != NULL;
-    }
-    if (!has_type(value, field->type))
+    bool missing = value == NULL || json_is(value, JSON_NULL);
+    if (value == NULL && !span_is_none(field->fallback))
+        fill_in(input, field);
+    else if (missing && field->required)
+        start_problem(refusal, arena, field->name, "required",
+                      arena_printf(arena, "missing: expected %s", type_name(field->type)));
+    else if (!missing && !has_type(value, field->type))
         start_problem(
             refusal, arena, field->name, "type",
             arena_printf(arena, "expected %s, got %s", type_name(field->type), type_of(value)));
-    return true;
 }
 
 static const struct saga_field *field_named(const struct saga_definition *def, const char *name)
@@ -106,11 +107,10 @@ static const struct saga_field *field_named(const struct saga_definition *def, c
 static void check_fields(const struct saga_definition *def, json_t *input, struct arena *arena,
                          struct saga_refusal *refusal)
 {
-    const char *name;
-    json_t *value;
     for (size_t i = 0; i < def->field_count; i++)
         check_field(input, &def->fields[i], arena, refusal);
-    json_object_foreach (input, name, value) {
+    for (void *at = json_object_iter(input); at; at = json_object_iter_next(input, at)) {
+        const char *name = json_object_iter_key(at);
         if (field_named(def, name) == NULL)
             start_problem(refusal, arena, span_of(name), "unknown",
                           SPAN_LIT("the definition has no such input field"));
@@ -128,7 +128,7 @@ bool saga_input_check(const struct saga_definition *def, struct span input, stru
     *normal = span_is_none(input) ? SPAN_LIT("{}") : input;
     if (json_read(*normal, &value, &why) != ERR_OK) {
         start_problem(refusal, arena, SPAN_NONE, "json", arena_copy(arena, span_of(why.message)));
-    } else if (!json_is_object(value)) {
+    } else if (!json_is(value, JSON_OBJECT)) {
         start_problem(refusal, arena, SPAN_NONE, "type",
                       arena_printf(arena, "expected object, got %s", type_of(value)));
     } else if (def->has_fields) {
@@ -153,11 +153,11 @@ static bool key_of(struct machine *m, struct span *key, struct span *why)
     json_t *value;
     if (!machine_eval(m, SAGA_STEP_ROOT, m->def->key, &value, why))
         return false;
-    if (json_is_null(value)) {
+    if (json_is(value, JSON_NULL)) {
         *key = SPAN_NONE;
         return true;
     }
-    if (json_is_integer(value))
+    if (json_is(value, JSON_INTEGER))
         *key = json_write(value, m->arena);
     else
         *key = json_span(value);

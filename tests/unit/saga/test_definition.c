@@ -157,6 +157,7 @@ static void names_are_of_the_agreed_letters(void **state)
     assert_true(saga_step_name_valid(SPAN_LIT("book_seat")));
     assert_false(saga_step_name_valid(SPAN_LIT("book-seat")));
     assert_false(saga_step_name_valid(SPAN_LIT("Book")));
+    assert_false(saga_step_name_valid(SPAN_LIT("b{")));
 }
 
 static void event_types_have_two_to_five_segments(void **state)
@@ -172,6 +173,14 @@ static void event_types_have_two_to_five_segments(void **state)
     assert_false(saga_type_valid(SPAN_LIT("a.2b")));
     assert_false(saga_type_valid(SPAN_LIT("a.B")));
     assert_false(saga_type_valid(SPAN_NONE));
+    assert_false(saga_type_valid(SPAN_LIT("a.b!")));
+    char longest[SAGA_TYPE_BYTES_MAX + 2];
+    memset(longest, 'a', sizeof longest);
+    longest[1] = '.';
+    assert_true(saga_type_valid((struct span){longest, SAGA_TYPE_BYTES_MAX}));
+    assert_false(saga_type_valid((struct span){longest, SAGA_TYPE_BYTES_MAX + 1}));
+    assert_true(span_is(saga_type_domain(SPAN_LIT("stock")), "stock"));
+    assert_true(span_is(saga_type_domain(SPAN_NONE), ""));
     assert_true(span_is(saga_type_domain(SPAN_LIT("stock.item.reserve")), "stock"));
 }
 
@@ -424,6 +433,22 @@ static void groups_and_waits_have_no_output(void **state)
     assert_problem(build, "E131", step, "data", "a wait has no output");
 }
 
+static void no_kind_of_group_has_an_output(void **state)
+{
+    static const enum saga_step_kind KINDS[] = {SAGA_KIND_SEQUENCE, SAGA_KIND_PARALLEL};
+    for (int i = 0; i < 2; i++) {
+        teardown(state);
+        setup(state);
+        struct build *build = *state;
+        int16_t group = index_of(build, add(build, 0, KINDS[i], "group"));
+        add_undoable(build, group, "inner");
+        struct saga_step_def *step = add_undoable(build, 0, "reserve");
+        step->data = parse(build, ".steps.group");
+        finish(build, "{}");
+        assert_problem(build, "E131", step, "data", "a group has no output");
+    }
+}
+
 static void a_later_step_has_no_output_yet(void **state)
 {
     struct build *build = *state;
@@ -609,6 +634,158 @@ static void more_paths_than_are_kept_keep_all(void **state)
     assert_true(one->keep_all);
 }
 
+/* ---- lists ---- */
+
+static struct saga_step_def *add_loop(struct build *build, int16_t parent, const char *name)
+{
+    struct saga_step_def *loop = add(build, parent, SAGA_KIND_SEQUENCE, name);
+    loop->for_each = parse(build, "[1, 2]");
+    return loop;
+}
+
+static void what_is_in_a_list_is_seen_from_inside_its_elements_only(void **state)
+{
+    struct build *build = *state;
+    int16_t rooms = index_of(build, add_loop(build, 0, "rooms"));
+    add_undoable(build, rooms, "hold");
+    int16_t guests = index_of(build, add_loop(build, rooms, "guests"));
+    add_undoable(build, guests, "name_it")->data = parse(build, "{h: .steps.hold, i: .item}");
+    struct saga_step_def *inner = add_undoable(build, guests, "late");
+    inner->when = parse(build, ".item > .index");
+    int16_t cars = index_of(build, add_loop(build, 0, "cars"));
+    struct saga_step_def *other = add_undoable(build, cars, "car");
+    other->data = parse(build, ".steps.hold");
+    finish(build, "{}");
+    assert_problem(build, "E132", other, "data", "the list of all is .steps.rooms");
+    assert_true(inner->in_loop);
+}
+
+static void a_step_in_a_list_does_not_read_the_list_that_is_being_made(void **state)
+{
+    struct build *build = *state;
+    int16_t rooms = index_of(build, add_loop(build, 0, "rooms"));
+    struct saga_step_def *step = add_undoable(build, rooms, "hold");
+    step->data = parse(build, ".steps.rooms");
+    finish(build, "{}");
+    assert_problem(build, "E132", step, "data", "does not run before \"hold\"");
+}
+
+static void item_and_index_are_inside_a_list_only(void **state)
+{
+    struct build *build = *state;
+    struct saga_step_def *step = add_undoable(build, 0, "hold");
+    step->data = parse(build, "{i: .item}");
+    finish(build, "{}");
+    assert_problem(build, "E130", step, "data", "inside a for_each .item");
+}
+
+static void a_pivot_does_not_run_once_an_element(void **state)
+{
+    struct build *build = *state;
+    int16_t rooms = index_of(build, add_loop(build, 0, "rooms"));
+    struct saga_step_def *step = add_do(build, rooms, "pay");
+    step->pivot = true;
+    finish(build, "{}");
+    assert_problem(build, "E205", step, "pivot", "once for each element of \"rooms\"");
+}
+
+static void a_last_step_whose_effect_may_stand_is_not_made_the_pivot(void **state)
+{
+    struct build *build = *state;
+    add_undoable(build, 0, "one");
+    struct saga_step_def *last = add_do(build, 0, "two");
+    last->undo_none = true;
+    finish(build, "{}");
+    assert_fine(build);
+    assert_int_equal(build->def.pivot, SAGA_STEP_NONE);
+    last->undo_none = false;
+    last->readonly = true;
+    finish(build, "{}");
+    assert_fine(build);
+    assert_int_equal(build->def.pivot, SAGA_STEP_NONE);
+}
+
+static void another_condition_is_no_reason_to_expect_an_output(void **state)
+{
+    struct build *build = *state;
+    add_undoable(build, 0, "one")->when = parse(build, ".input.a");
+    struct saga_step_def *reader = add_undoable(build, 0, "two");
+    reader->when = parse(build, ".input.b");
+    reader->data = parse(build, "{x: .steps.one.x}");
+    finish(build, "{}");
+    assert_problem(build, "W120", reader, "data", "is skipped when");
+}
+
+static void without_a_word_of_attempts_all_behind_the_pivot_are_unlimited(void **state)
+{
+    struct build *build = *state;
+    add_do(build, 0, "pay")->pivot = true;
+    struct saga_step_def *behind = add_do(build, 0, "ship");
+    assert_true(saga_definition_finish(&build->def, build->steps, NULL, &build->arena, keep_problem,
+                                       build));
+    assert_int_equal(behind->retry.attempts, SAGA_ATTEMPTS_UNLIMITED);
+}
+
+static void what_is_readonly_has_no_word_on_its_undo(void **state)
+{
+    struct build *build = *state;
+    struct saga_step_def *step = add_do(build, 0, "look");
+    step->readonly = step->undo_none = true;
+    add_undoable(build, 0, "one");
+    finish(build, "{}");
+    assert_problem(build, "E202", step, "undo", "nothing to undo");
+}
+
+static void an_undo_that_is_missing_can_be_allowed_to_look_at_the_harm(void **state)
+{
+    struct build *build = *state;
+    struct saga_step_def *step = add_do(build, 0, "one");
+    add_undoable(build, 0, "two");
+    build->def.missing_undo_allowed = true;
+    finish(build, "{}");
+    assert_int_equal(build->problem_count, 1);
+    assert_true(build->problems[0].warning);
+    assert_true(build->ok && step->undo_none && step->undo_missing);
+}
+
+static void a_step_of_no_name_is_pointed_at(void **state)
+{
+    struct build *build = *state;
+    struct saga_step_def *step = add_undoable(build, 0, "one");
+    step->data = parse(build, ".steps[\"\"]");
+    finish(build, "{}");
+    assert_problem(build, "E131", step, "data", "no step of that name");
+    assert_int_equal(build->problems[0].length, 1);
+}
+
+static void an_unknown_step_in_the_output_is_told_among_those_that_have_one(void **state)
+{
+    struct build *build = *state;
+    int16_t group = index_of(build, add(build, 0, SAGA_KIND_SEQUENCE, "reserves"));
+    add_undoable(build, group, "reserve");
+    finish(build, ".steps.reservf");
+    assert_problem(build, "E131", NULL, "output", "did you mean .steps.reserve?");
+}
+
+static void the_whole_saga_and_the_whole_context_may_be_read(void **state)
+{
+    struct build *build = *state;
+    add_undoable(build, 0, "one")->data = parse(build, ".saga");
+    build->def.key = parse(build, ". | tostring");
+    finish(build, "{}");
+    assert_fine(build);
+    assert_false(build->def.input_read); /* the key is made before there is anything to keep */
+}
+
+static void undo_data_sees_no_more_than_the_error_besides(void **state)
+{
+    struct build *build = *state;
+    struct saga_step_def *step = add_undoable(build, 0, "one");
+    step->undo_data = parse(build, "{e: .error, x: .errors}");
+    finish(build, "{}");
+    assert_problem(build, "E130", step, "undo_data", "expressions see .input");
+}
+
 static void a_step_without_data_reads_the_input(void **state)
 {
     struct build *build = *state;
@@ -664,6 +841,20 @@ int main(void)
         TEST(reading_all_of_the_steps_keeps_all_of_them),
         TEST(reading_the_whole_context_keeps_everything),
         TEST(more_paths_than_are_kept_keep_all),
+        TEST(no_kind_of_group_has_an_output),
+        TEST(what_is_in_a_list_is_seen_from_inside_its_elements_only),
+        TEST(a_step_in_a_list_does_not_read_the_list_that_is_being_made),
+        TEST(item_and_index_are_inside_a_list_only),
+        TEST(a_pivot_does_not_run_once_an_element),
+        TEST(a_last_step_whose_effect_may_stand_is_not_made_the_pivot),
+        TEST(without_a_word_of_attempts_all_behind_the_pivot_are_unlimited),
+        TEST(what_is_readonly_has_no_word_on_its_undo),
+        TEST(an_undo_that_is_missing_can_be_allowed_to_look_at_the_harm),
+        TEST(a_step_of_no_name_is_pointed_at),
+        TEST(an_unknown_step_in_the_output_is_told_among_those_that_have_one),
+        TEST(the_whole_saga_and_the_whole_context_may_be_read),
+        TEST(undo_data_sees_no_more_than_the_error_besides),
+        TEST(another_condition_is_no_reason_to_expect_an_output),
         TEST(a_step_without_data_reads_the_input),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
