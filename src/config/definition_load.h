@@ -268,7 +268,22 @@ bool file_is_consequence(struct loading *loading, const struct steps_built *step
 
 /* ---- definition_steps.c ---- */
 
+/* What the steps of a file become, while they are built. */
+struct building {
+    struct loading *loading;
+    struct steps_built *out;
+    struct saga_retry retry, undo_retry;
+    int64_t timeout_ms, undo_timeout_ms;
+    bool attempts_given;
+    bool full; /* there are more steps than may be */
+};
+
 void file_steps(struct loading *loading, const struct file_saga *file, struct steps_built *out);
+
+/* ---- definition_two_phase.c ---- */
+
+/* `index`: the step that has it. */
+void file_two_phase(struct building *b, const struct file_two_phase *file, int16_t index);
 
 /* ---- definition_triggers.c ---- */
 
