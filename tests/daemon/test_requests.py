@@ -334,14 +334,26 @@ class Requests(DaemonTest):
         whole = {"eventId": new_id(), "eventType": "wire.last.do_succeeded", "eventVersion": "1.0",
                  "timestamp": "2025-01-09T10:00:00Z", "source": "/test", "correlationId": self.saga,
                  "causationId": new_id(), "data": {}, "metadata": {}}
-        for member in ("eventId", "eventType", "eventVersion", "timestamp", "source", "correlationId", "causationId", "data"):
+        for member in ("eventId", "eventType", "eventVersion", "timestamp", "source", "correlationId", "data"):
             got = self.api.post("/v1/events", {k: v for k, v in whole.items() if k != member})
             self.problem(got, 400, "invalid-request", f"/{member}")
         for member, value in (("eventId", "x"), ("eventId", 7), ("timestamp", "today"), ("correlationId", "x"),
-                              ("causationId", "x"), ("eventType", ""), ("eventType", "wire.last.do"), ("source", None)):
+                              ("causationId", "x"), ("eventType", ""), ("source", None)):
             self.problem(self.api.post("/v1/events", {**whole, member: value}), 400, "invalid-request", f"/{member}")
         self.problem(self.api.post("/v1/events", {**whole, "eventType": "a.b.c_failed", "data": {}}), 400, "invalid-request",
                      "/data/code")
+
+    def test_an_event_that_can_be_no_reply_is_told_why(self):
+        whole = {"eventId": new_id(), "eventType": "wire.last.do_succeeded", "eventVersion": "1.0",
+                 "timestamp": "2025-01-09T10:00:00Z", "source": "/test", "correlationId": self.saga,
+                 "causationId": new_id(), "data": {}, "metadata": {}}
+        for event, why in (({k: v for k, v in whole.items() if k != "causationId"}, "/causationId"),
+                           ({**whole, "eventType": "wire.last.do"}, "no step of its saga names this type")):
+            got = self.api.post("/v1/events", event)
+            self.assertEqual(got.status, 200)
+            item = got.json["items"][0]
+            self.assertEqual(item["disposition"], "unmatched")
+            self.assertIn(why, item["detail"])
 
     # ---- definitions ----
 
