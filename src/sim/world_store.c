@@ -120,6 +120,14 @@ static enum err world_load_request(struct store_session *session, struct span ke
     return CALL(session, store_load_request(INNER(session), key, arena, out));
 }
 
+static enum err world_load_locks(struct store_session *session, const struct id *ids,
+                                 size_t id_count, const struct span *keys, size_t key_count,
+                                 struct arena *arena, struct store_lock_seen **out, size_t *count)
+{
+    return CALL(session, store_load_locks(INNER(session), ids, id_count, keys, key_count, arena,
+                                          out, count));
+}
+
 static enum err world_beat(struct store_session *session, const struct store_heartbeat *beat,
                            struct store_alive *out)
 {
@@ -223,6 +231,47 @@ static enum err world_definitions(struct store_session *session, struct span nam
     return CALL(session, store_definitions(INNER(session), name, arena, out, count));
 }
 
+static enum err world_definitions_stamp(struct store_session *session, uint64_t *stamp)
+{
+    return CALL(session, store_definitions_stamp(INNER(session), stamp));
+}
+
+static enum err world_signals_add(struct store_session *session, const struct store_signal *signals,
+                                  size_t count, bool *fresh)
+{
+    return CALL(session, store_signals_add(INNER(session), signals, count, fresh));
+}
+
+static enum err world_awaiting_sagas(struct store_session *session,
+                                     const struct store_signal *signals, size_t count,
+                                     struct arena *arena, struct store_meeting **out,
+                                     size_t *out_count)
+{
+    return CALL(session,
+                store_awaiting_sagas(INNER(session), signals, count, arena, out, out_count));
+}
+
+static enum err world_kept_signals(struct store_session *session, const struct store_await *awaits,
+                                   size_t count, int64_t since_ms, struct arena *arena,
+                                   struct store_meeting **out, size_t *out_count)
+{
+    return CALL(session,
+                store_kept_signals(INNER(session), awaits, count, since_ms, arena, out, out_count));
+}
+
+static enum err world_looked(struct store_session *session, const struct store_await *awaits,
+                             size_t await_count, const struct store_signal_key *signals,
+                             size_t signal_count)
+{
+    return CALL(session, store_looked(INNER(session), awaits, await_count, signals, signal_count));
+}
+
+static enum err world_unlooked(struct store_session *session, int64_t before_ms, size_t max,
+                               struct arena *arena, struct store_unlooked *out)
+{
+    return CALL(session, store_unlooked(INNER(session), before_ms, max, arena, out));
+}
+
 const struct store_ops WORLD_STORE_OPS = {
     .open = world_open,
     .close = world_close,
@@ -231,6 +280,7 @@ const struct store_ops WORLD_STORE_OPS = {
     .load_rows = world_load_rows,
     .load_keys = world_load_keys,
     .load_request = world_load_request,
+    .load_locks = world_load_locks,
     .beat = world_beat,
     .leave = world_leave,
     .due = world_due,
@@ -247,4 +297,10 @@ const struct store_ops WORLD_STORE_OPS = {
     .dead_letter_add = world_dead_letter_add,
     .definition_add = world_definition_add,
     .definitions = world_definitions,
+    .definitions_stamp = world_definitions_stamp,
+    .signals_add = world_signals_add,
+    .awaiting_sagas = world_awaiting_sagas,
+    .kept_signals = world_kept_signals,
+    .looked = world_looked,
+    .unlooked = world_unlooked,
 };

@@ -214,6 +214,8 @@ static bool wait_for(struct run *run, pid_t *children)
         if (ended > 0) {
             left--;
             good &= WIFEXITED(status) && WEXITSTATUS(status) == 0;
+            if (WIFSIGNALED(status) && WTERMSIG(status) != SIGTERM)
+                printf("sim: a process was ended by signal %d\n", WTERMSIG(status));
             for (unsigned i = 0; !good && i < run->cores; i++)
                 if (children[i] != ended)
                     kill(children[i], SIGTERM);
