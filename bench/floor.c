@@ -67,6 +67,7 @@ static void fill(struct round *round, int step, struct id daemon, int64_t now_ms
             .causation_id = id,
             .owner = daemon,
             .created_ms = now_ms,
+            .event_ms = now_ms,
             .saga = SPAN_LIT("bench"),
             .step = SPAN_LIT("step"),
             .phase = SPAN_LIT("do"),
