@@ -124,6 +124,8 @@ every_invariant_that_one_state_can_show_can_fail_I_1_I_2_I_3_I_4_I_5_I_6_I_7(voi
     breaks("I-2: a saga has an end if and only if it ended");
     saga.status = SAGA_STATUS_NONE;
     breaks("a saga that exists has a status");
+    saga.cause = SAGA_CAUSE_CANCEL;
+    breaks("S-10: a saga that did not turn back has a cause to");
     saga.status = SAGA_STATUS_COMPENSATING;
     saga.committed = true;
     breaks("I-5: a saga never turns back behind the pivot");
