@@ -7,13 +7,13 @@
 
 static struct span text_of(json_t *value, struct arena *arena)
 {
-    return json_is_string(value) ? json_span(value) : json_write(value, arena);
+    return json_is(value, JSON_STRING) ? json_span(value) : json_write(value, arena);
 }
 
 /* NULL: it is what an attribute can be. */
 static const char *unfit(json_t *value, struct arena *arena)
 {
-    if (json_is_object(value) || json_is_array(value))
+    if (json_is(value, JSON_OBJECT) || json_is(value, JSON_ARRAY))
         return "it is neither text, a number, true, false nor null";
     return text_of(value, arena).len > SAGA_ATTRIBUTE_BYTES_MAX ? "it is longer than 200 bytes"
                                                                 : NULL;
@@ -68,7 +68,7 @@ size_t saga_attribute_texts(const struct saga_definition *def, const struct saga
     for (size_t i = 0; i < def->attribute_count; i++) {
         struct span name = def->attributes[i].name;
         json_t *value = all ? json_object_getn(all, name.ptr, name.len) : NULL;
-        if (value && !json_is_null(value))
+        if (value && !json_is(value, JSON_NULL))
             out[count++] = (struct saga_attribute_text){name, text_of(value, arena)};
     }
     json_use(outer);

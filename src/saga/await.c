@@ -19,7 +19,7 @@
 static struct span value_text(const json_t *value, struct arena *arena)
 {
     char digest[HASH_TEXT_SIZE];
-    if (!json_is_string(value) && !json_is_number(value) && !json_is_boolean(value))
+    if (json_is(value, JSON_OBJECT) || json_is(value, JSON_ARRAY) || json_is(value, JSON_NULL))
         return SPAN_NONE;
     struct span text = json_write(value, arena);
     if (text.len <= VALUE_BYTES_MAX)

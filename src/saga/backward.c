@@ -58,8 +58,7 @@ static void quiesce(struct machine *m)
 void backward_cause(struct machine *m, enum saga_cause cause, int16_t step)
 {
     struct saga_state *state = m->state;
-    if (state->cause != SAGA_CAUSE_NONE)
-        return;
+    ASSERT(state->cause == SAGA_CAUSE_NONE);
     state->cause = cause;
     state->cause_step = step;
     if (step > SAGA_STEP_ROOT) {
@@ -78,7 +77,8 @@ void backward_cause(struct machine *m, enum saga_cause cause, int16_t step)
 void backward_turn(struct machine *m, enum saga_cause cause, int16_t step)
 {
     ASSERT(m->state->status == SAGA_STATUS_RUNNING);
-    ASSERT(!m->state->committed || cause == SAGA_CAUSE_CLOSE);
+    if (m->state->committed)
+        ASSERT(cause == SAGA_CAUSE_CLOSE);
     m->state->status = SAGA_STATUS_COMPENSATING;
     backward_cause(m, cause, step);
     machine_effect(m, SAGA_EFFECT_TURN_BACK, step, SAGA_PHASE_DO);
@@ -118,8 +118,7 @@ void backward_request(struct machine *m, enum saga_cause cause)
         state->timeout_first = !state->cancel_requested;
     } else {
         state->cancel_requested = true;
-        if (span_is_none(state->cause_reason))
-            state->cause_reason = machine_keep(m, m->event->reason);
+        state->cause_reason = machine_keep(m, m->event->reason);
     }
     child_hurry_pivot(m);
 }
@@ -205,12 +204,11 @@ static bool leaf_clean(struct machine *m, int16_t step)
     struct saga_step_state *state = machine_step(m, step);
     switch (state->status) {
     case SAGA_STEP_SENT:
+    case SAGA_STEP_BACKOFF: /* never of a saga that turned back (S-11) */
         if (MUTANT(10, "an undo does not wait for its do"))
             break;
         if (m->state->closing && machine_kind(m, step) == SAGA_KIND_RUN)
             child_close(m, step);
-        return false;
-    case SAGA_STEP_BACKOFF:
         return false;
     case SAGA_STEP_UNDO_SENT:
     case SAGA_STEP_UNDO_BACKOFF:

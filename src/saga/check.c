@@ -56,13 +56,17 @@ static bool undoing(enum saga_step_status status)
     return status >= SAGA_STEP_UNDO_WAITING;
 }
 
+static bool is_forward(const struct saga_state *state)
+{
+    return state->status == SAGA_STATUS_PENDING || state->status == SAGA_STATUS_RUNNING ||
+           state->status == SAGA_STATUS_COMPLETED;
+}
+
 static const char *check_direction(const struct saga_definition *def,
                                    const struct saga_state *state, size_t i)
 {
     enum saga_step_status status = state->steps[i].status;
-    bool forward = state->status == SAGA_STATUS_PENDING || state->status == SAGA_STATUS_RUNNING ||
-                   state->status == SAGA_STATUS_COMPLETED;
-    if (undoing(status) && forward)
+    if (undoing(status) && is_forward(state))
         return "I-5: nothing is undone while going forward";
     if (undoing(status) && state->committed)
         return "I-5: nothing is undone behind the pivot";
@@ -156,6 +160,8 @@ const char *saga_state_check(const struct saga_definition *def, const struct sag
         broken = check_locks(state);
     if (!broken && state->status == SAGA_STATUS_NONE)
         broken = "a saga that exists has a status";
+    if (!broken && is_forward(state) && state->cause != SAGA_CAUSE_NONE)
+        broken = "S-10: a saga that did not turn back has a cause to";
     if (!broken && state->status == SAGA_STATUS_COMPENSATING && state->committed && !state->closing)
         broken = "I-5: a saga never turns back behind the pivot";
     for (size_t i = 1; i < state->step_count && !broken; i++) {

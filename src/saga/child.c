@@ -159,18 +159,15 @@ void child_hurry_pivot(struct machine *m)
 
 bool child_close(struct machine *m, int16_t step)
 {
-    struct saga_operation *undo = machine_operation(m, step, SAGA_PHASE_UNDO);
+    const struct saga_operation *undo = machine_operation(m, step, SAGA_PHASE_UNDO);
     if (machine_step(m, step)->close_told)
         return false;
-    enum machine_row row = machine_row(m, undo->event_id);
     if (phase_of(m, step) == SAGA_PHASE_DO) {
         if (machine_step(m, step)->cancel_told)
             tell_close(m, step);
-    } else if (row_is_there(row)) {
+    } else if (row_is_there(machine_row(m, undo->event_id))) {
         recall(m, step, SAGA_PHASE_UNDO);
         return true;
-    } else if (row == MACHINE_ROW_UNSEEN) {
-        undo->due_ms = m->now_ms;
     } else {
         tell_close(m, step);
     }

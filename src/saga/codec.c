@@ -263,8 +263,8 @@ static void step(struct codec *c, struct saga_state *state, int16_t index)
 static bool stored(const struct saga_step_state *s)
 {
     return s->status != SAGA_STEP_WAITING || s->operation[SAGA_PHASE_DO].generation ||
-           s->operation[SAGA_PHASE_DO].due_ms || s->started_ms || s->by_operator ||
-           s->loop != SAGA_STEP_NONE || !id_is_none(s->signal.event_id);
+           s->operation[SAGA_PHASE_DO].due_ms || s->started_ms || s->loop != SAGA_STEP_NONE ||
+           !id_is_none(s->signal.event_id);
 }
 
 static void steps(struct codec *c, struct saga_state *state)

@@ -341,11 +341,11 @@ static bool group_done(struct machine *m, int16_t step)
     return true;
 }
 
+/* Of what is open; an emit never is. */
 static bool is_group(const struct machine *m, int16_t step)
 {
     enum saga_step_kind kind = machine_kind(m, step);
-    return !saga_kind_acts(kind) && kind != SAGA_KIND_WAIT && kind != SAGA_KIND_AWAIT &&
-           kind != SAGA_KIND_EMIT;
+    return !saga_kind_acts(kind) && kind != SAGA_KIND_WAIT && kind != SAGA_KIND_AWAIT;
 }
 
 bool forward_step(struct machine *m, int16_t step)

@@ -23,7 +23,7 @@ struct keys {
 
 static void add_key(struct keys *keys, const json_t *value, struct arena *arena)
 {
-    struct span key = json_is_integer(value) ? json_write(value, arena) : json_span(value);
+    struct span key = json_is(value, JSON_INTEGER) ? json_write(value, arena) : json_span(value);
     if (span_is_none(key))
         keys->why = SPAN_LIT("a key is neither text nor an integer");
     else if (key.len == 0)
@@ -54,18 +54,14 @@ static void sort(struct keys *keys)
 
 static void keys_of(struct machine *m, struct keys *keys)
 {
-    json_t *value, *element;
-    size_t i;
+    json_t *value;
     if (!machine_eval(m, SAGA_STEP_ROOT, m->def->lock, &value, &keys->why))
         return;
-    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    bool several = json_is(value, JSON_ARRAY);
+    size_t count = several ? json_array_size(value) : 1;
     keys->items = ARENA_ARRAY(m->arena, struct saga_lock, count);
-    if (!json_is_array(value))
-        add_key(keys, value, m->arena);
-    json_array_foreach (value, i, element) {
-        if (span_is_none(keys->why))
-            add_key(keys, element, m->arena);
-    }
+    for (size_t i = 0; i < count && span_is_none(keys->why); i++)
+        add_key(keys, several ? json_array_get(value, i) : value, m->arena);
     sort(keys);
     if (keys->count > SAGA_LOCKS_MAX)
         keys->why = SPAN_LIT("it gives more than 16 keys");

@@ -90,6 +90,7 @@ static bool may_ask_again(const struct machine *m, int16_t step)
            machine_operation(m, step, SAGA_PHASE_DO)->last != SAGA_OUTCOME_CHILD_FAILED;
 }
 
+/* Of what may be asked again. A saga that closes has no undo that failed: it is waived. */
 static bool may_retry(const struct machine *m, int16_t step, enum saga_phase *phase)
 {
     const struct saga_step_state *state = machine_step(m, step);
@@ -100,11 +101,10 @@ static bool may_retry(const struct machine *m, int16_t step, enum saga_phase *ph
         return forward;
     case SAGA_STEP_REJECTED:
     case SAGA_STEP_IN_DOUBT:
-        return forward && !state->passed_over && saga_kind_acts(machine_kind(m, step)) &&
-               may_ask_again(m, step);
+        return forward && !state->passed_over && saga_kind_acts(machine_kind(m, step));
     case SAGA_STEP_UNDO_BACKOFF:
     case SAGA_STEP_UNDO_PARKED:
-        return !m->state->closing && !machine_is_inner(m, step, SAGA_PHASE_UNDO);
+        return !machine_is_inner(m, step, SAGA_PHASE_UNDO);
     default:
         return false;
     }
@@ -246,7 +246,7 @@ static bool do_is_decidable(const struct machine *m, int16_t step)
     enum saga_step_kind kind = machine_kind(m, step);
     if (kind == SAGA_KIND_WAIT || kind == SAGA_KIND_AWAIT)
         return state->status == SAGA_STEP_SENT || waits_for_a_person(m, step);
-    if (!saga_kind_acts(kind) || child_lives(m, step))
+    if (!saga_kind_acts(kind))
         return false;
     if (saga_step_open(state->status))
         return true;
@@ -259,8 +259,6 @@ static bool do_is_decidable(const struct machine *m, int16_t step)
 
 static bool undo_is_decidable(const struct machine *m, int16_t step)
 {
-    if (child_lives(m, step))
-        return false;
     switch ((int)machine_step(m, step)->status) {
     case SAGA_STEP_UNDO_WAITING:
     case SAGA_STEP_UNDO_SENT:

@@ -87,8 +87,7 @@ void machine_advance(struct machine *m)
 {
     struct saga_state *state = m->state;
     take_hold(m);
-    if (state->status == SAGA_STATUS_RUNNING && forward_step(m, SAGA_STEP_ROOT) &&
-        state->status == SAGA_STATUS_RUNNING)
+    if (state->status == SAGA_STATUS_RUNNING && forward_step(m, SAGA_STEP_ROOT))
         forward_complete(m);
     if (state->status == SAGA_STATUS_COMPENSATING && backward_step(m, SAGA_STEP_ROOT))
         machine_end(m, state->closing || (state->waived && !MUTANT(14, "a waiver ends compensated"))
@@ -179,9 +178,7 @@ static void finish(struct machine *m, const struct saga_state *before)
         tell_attention(m, before);
         put_in_order(m);
         out->verdict = SAGA_APPLIED;
-        const char *broken = saga_state_check(m->def, m->state);
-        if (broken)
-            assert_failed(__FILE__, __LINE__, broken);
+        ASSERT_NONE(saga_state_check(m->def, m->state));
         return;
     }
     out->next = *before;

@@ -36,9 +36,10 @@ static void sent_is_due(struct machine *m, int16_t step, enum saga_phase phase)
         m->changed = true;
     } else {
         operation_failure(m, operation, SPAN_LIT("timeout"), SPAN_LIT("no answer in time"));
-        bool sure = MUTANT(1, "no answer in time counts as a definite no");
-        operation_try_failed(m, step, phase, sure ? SAGA_OUTCOME_REJECTED : SAGA_OUTCOME_UNKNOWN,
-                             0);
+        enum saga_outcome outcome = MUTANT(1, "no answer in time counts as a definite no")
+                                        ? SAGA_OUTCOME_REJECTED
+                                        : SAGA_OUTCOME_UNKNOWN;
+        operation_try_failed(m, step, phase, outcome, 0);
     }
 }
 
@@ -50,8 +51,7 @@ static void prepares_are_late(struct machine *m, int16_t group)
     operation_failure(m, machine_operation(m, step, SAGA_PHASE_DO), SPAN_LIT("timeout"),
                       SPAN_LIT("not all were prepared in time"));
     m->changed = true;
-    if (m->state->status == SAGA_STATUS_RUNNING)
-        backward_turn(m, SAGA_CAUSE_STEP, step);
+    backward_turn(m, SAGA_CAUSE_STEP, step);
 }
 
 static void step_is_due(struct machine *m, int16_t step)
@@ -87,7 +87,7 @@ static bool waits(const struct saga_state *state, const struct saga_step_state *
     case SAGA_STEP_UNDO_SENT:
         return step->operation[step->status == SAGA_STEP_UNDO_SENT].due_ms != 0;
     case SAGA_STEP_BACKOFF:
-        return !state->paused && state->status == SAGA_STATUS_RUNNING;
+        return !state->paused;
     case SAGA_STEP_UNDO_BACKOFF:
         return !state->paused && !MUTANT(3, "the next try of an undo is never due");
     default:
@@ -111,6 +111,7 @@ static int64_t saga_timeout_ms(const struct saga_definition *def, const struct s
     return state->running_ms + def->timeout_ms;
 }
 
+/* 0: never. */
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a == 0 || (b != 0 && b < a) ? b : a;
@@ -124,8 +125,8 @@ int64_t saga_wake_ms(const struct saga_definition *def, const struct saga_state 
     if (state->status == SAGA_STATUS_PENDING)
         return state->steps[SAGA_STEP_ROOT].operation[SAGA_PHASE_DO].due_ms;
     for (size_t i = 1; i < state->step_count; i++) {
-        if (waits(state, &state->steps[i]))
-            wake_ms = earlier(wake_ms, due_of(&state->steps[i]));
+        const struct saga_step_state *step = &state->steps[i];
+        wake_ms = earlier(wake_ms, waits(state, step) ? due_of(step) : 0);
     }
     return wake_ms;
 }

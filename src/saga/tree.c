@@ -159,8 +159,6 @@ const int16_t *saga_state_order(const struct saga_definition *def, struct saga_s
                                 struct arena *arena)
 {
     bool same = true;
-    if (state->step_count == def->step_count)
-        return NULL;
     int16_t *order = ARENA_ARRAY(arena, int16_t, state->step_count);
     int16_t *places = ARENA_ARRAY(arena, int16_t, state->step_count);
     in_order(def, state, order);

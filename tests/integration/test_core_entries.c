@@ -164,6 +164,40 @@ static void an_action_comes_back_with_its_rows_and_words_I_1(void **state)
     assert_true(span_is(saga.steps[1].operation[SAGA_PHASE_DO].code, "by_hand"));
 }
 
+static void a_release_comes_back_with_its_key_I_1_S_28(void **state)
+{
+    struct saga_event back;
+    (void)state;
+    load("saga: move\nlock: {key: '\"a\"'}\nsteps: [{name: p, do: x.y.p}]\n");
+    entry_of((struct saga_event){.type = SAGA_EVENT_START}, &back);
+    entry_of(
+        (struct saga_event){.type = SAGA_EVENT_OPERATOR,
+                            .reason = SPAN_LIT("its owner is gone"),
+                            .operator_ = {.action = SAGA_ACTION_RELEASE, .key = SPAN_LIT("a")}},
+        &back);
+    assert_int_equal(back.operator_.action, SAGA_ACTION_RELEASE);
+    assert_true(span_is(back.operator_.key, "a"));
+    assert_true(span_is_none(back.operator_.step));
+}
+
+/* Members that came later, or that tell what the event led to. */
+static void a_member_that_is_of_no_event_of_its_kind_is_passed_over_I_1(void **state)
+{
+    static const char *const TYPES[] = {"operator.pause\",\"action\":\"pause",
+                                        "parent.cancel\",\"code\":\"timeout", "signal.ok", "timer"};
+    (void)state;
+    for (size_t i = 0; i < sizeof TYPES / sizeof TYPES[0]; i++) {
+        struct saga_event back;
+        struct span entry = arena_printf(
+            &arena, "{\"at\":\"2026-01-01T00:00:00.000Z\",\"type\":\"%s\",\"mood\":\"good\"}",
+            TYPES[i]);
+        assert_int_equal(saga_entry_event(entry, ID_NONE, &arena, &back), ERR_OK);
+        assert_int_equal(back.at_ms, AT_MS);
+        if (back.type == SAGA_EVENT_PARENT)
+            assert_true(span_is(back.parent.code, "timeout"));
+    }
+}
+
 /* ---- damage ---- */
 
 static void read_damaged(struct span entry)
@@ -453,6 +487,8 @@ int main(void)
         T(a_start_comes_back_with_all_it_brought_I_1),
         T(a_reply_comes_back_with_all_it_brought_I_1),
         T(an_action_comes_back_with_its_rows_and_words_I_1),
+        T(a_release_comes_back_with_its_key_I_1_S_28),
+        T(a_member_that_is_of_no_event_of_its_kind_is_passed_over_I_1),
         T(a_damaged_entry_is_read_to_its_end_and_not_beyond),
         T(an_entry_with_a_member_of_the_wrong_kind_is_broken),
         T(an_entry_that_does_not_follow_is_told_apart_by_what_is_wrong_I_1),

@@ -124,6 +124,8 @@ every_invariant_that_one_state_can_show_can_fail_I_1_I_2_I_3_I_4_I_5_I_6_I_7(voi
     breaks("I-2: a saga has an end if and only if it ended");
     saga.status = SAGA_STATUS_NONE;
     breaks("a saga that exists has a status");
+    saga.cause = SAGA_CAUSE_CANCEL;
+    breaks("S-10: a saga that did not turn back has a cause to");
     saga.status = SAGA_STATUS_COMPENSATING;
     saga.committed = true;
     breaks("I-5: a saga never turns back behind the pivot");
@@ -154,6 +156,35 @@ every_invariant_that_one_state_can_show_can_fail_I_1_I_2_I_3_I_4_I_5_I_6_I_7(voi
     saga.steps[1].passed_over = true;
     saga.running_ms = -3600000; /* the timeout would be at 0: never */
     breaks("I-7: the saga waits for nothing");
+}
+
+static void every_invariant_of_locks_and_awaits_can_fail_I_2_S_11_S_28(void **state)
+{
+    struct saga_lock locks[2] = {{.key = SPAN_LIT("a")}, {.key = SPAN_LIT("b")}};
+    (void)state;
+    load(FILE_);
+    start(NULL);
+    saga.locks_held = 1;
+    breaks("S-28: a saga waits for a lock that it has");
+    saga.lock_since_ms = AT_MS;
+    breaks("S-28: a saga waits for a lock that it has");
+    saga.locks = locks;
+    saga.lock_count = 2;
+    saga.locks_held = 1;
+    breaks("S-28: a saga runs without all its locks");
+    saga.locks = locks;
+    saga.lock_count = saga.locks_held = 2;
+    ended(SAGA_STATUS_COMPENSATED);
+    breaks("I-2: an ended saga has or awaits a lock");
+    saga.locks = locks;
+    saga.lock_count = 2;
+    saga.lock_since_ms = AT_MS;
+    ended(SAGA_STATUS_COMPENSATED);
+    breaks("I-2: an ended saga has or awaits a lock");
+    load("saga: wait\nsteps: [{name: a, await: x.y.came}, {name: p, do: x.y.p}]\n");
+    start(NULL);
+    saga.status = SAGA_STATUS_COMPENSATING;
+    breaks("S-11: nothing waits for an event after turning back");
 }
 
 static void an_undo_that_overtakes_another_is_seen_in_groups_too_I_4(void **state)
@@ -256,6 +287,19 @@ static void damaged_bytes_are_never_taken_for_a_state(void **state)
     load(yaml.ptr);
     start(NULL);
     damage(saga_state_encode(def, &saga, &arena));
+}
+
+static void damaged_locks_are_never_taken_for_those_of_a_saga_S_28(void **state)
+{
+    struct saga_state back;
+    (void)state;
+    load("saga: move\nlock: {key: '[\"a\", \"b\"]'}\nsteps: [{name: p, do: x.y.p}]\n");
+    start(NULL);
+    assert_int_equal(saga.lock_since_ms, AT_MS);
+    damage(saga_state_encode(def, &saga, &arena));
+    saga.locks_held = 2; /* and it waits, for none */
+    struct span bytes = saga_state_encode(def, &saga, &arena);
+    assert_int_equal(saga_state_decode(def, bytes, &arena, &back), ERR_BROKEN);
 }
 
 static void bytes_of_another_version_of_the_definition_are_broken(void **state)
@@ -363,10 +407,11 @@ static void between_two_steps_and_after_the_end_a_saga_is_at_none(void **state)
 static void the_reasons_for_which_a_person_must_act_are_told_from_the_others_S_35(void **state)
 {
     (void)state;
-    for (int reason = SAGA_ATTENTION_NONE; reason <= SAGA_ATTENTION_UNDO_FAILING; reason++)
+    for (int reason = SAGA_ATTENTION_NONE; reason <= SAGA_ATTENTION_CHILD_FAILED; reason++)
         assert_int_equal(saga_attention_blocking((enum saga_attention)reason),
-                         reason >= SAGA_ATTENTION_RETRIES_EXHAUSTED &&
-                             reason <= SAGA_ATTENTION_DEFINITION_MISSING);
+                         reason == SAGA_ATTENTION_CHILD_FAILED ||
+                             (reason >= SAGA_ATTENTION_RETRIES_EXHAUSTED &&
+                              reason <= SAGA_ATTENTION_DEFINITION_MISSING));
 }
 
 static void the_oldest_of_several_reasons_is_told_S_35(void **state)
@@ -405,7 +450,8 @@ static void the_oldest_of_several_reasons_is_told_S_35(void **state)
     assert_int_equal(need.reason, SAGA_ATTENTION_OVERDUE);
     saga.steps[3].operation[SAGA_PHASE_DO].no_consumer = true;
     saga.steps[3].operation[SAGA_PHASE_DO].first_sent_ms = AT_MS - 1000000;
-    need = saga_attention_at(def, &saga, AT_MS, &(struct saga_thresholds){INT64_MAX, INT64_MAX, INT64_MAX});
+    need = saga_attention_at(def, &saga, AT_MS,
+                             &(struct saga_thresholds){INT64_MAX, INT64_MAX, INT64_MAX});
     assert_int_equal(need.reason, SAGA_ATTENTION_NO_CONSUMER); /* told, so at once */
 }
 
@@ -613,8 +659,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(every_invariant_that_one_state_can_show_can_fail_I_1_I_2_I_3_I_4_I_5_I_6_I_7),
+        T(every_invariant_of_locks_and_awaits_can_fail_I_2_S_11_S_28),
         T(an_undo_that_overtakes_another_is_seen_in_groups_too_I_4),
         T(damaged_bytes_are_never_taken_for_a_state),
+        T(damaged_locks_are_never_taken_for_those_of_a_saga_S_28),
         T(bytes_of_another_version_of_the_definition_are_broken),
         T(a_saga_is_at_its_first_open_step_and_its_progress_counts_leaves),
         T(a_step_that_waits_to_be_undone_is_where_the_saga_is),

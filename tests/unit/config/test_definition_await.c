@@ -101,6 +101,15 @@ static void a_match_of_any_other_form_is_an_error_that_says_what_to_write(void *
         {".event.data.id == .steps.a.id", "reads \"a\"", 55},
         {".event.data.id == .saga.version", "reads \"version\"", 55},
         {".event.data.id == .item", "reads \"item\"", 55},
+        {".item == .event.data.id", "reads \"item\"", 37},
+        {".event.data.id == .", "reads \"\"", 36},
+        {".event.data.id == .saga", "reads \"saga\"", 55},
+        {".event.data.id == .item + .steps.a.id", "reads \"item\"", 55},
+        {".event.data.id == .saga[\"\"]", "reads \"\"", 62},
+        {".input.id + .event.data.x == .event.data.id", "compares no value", 36},
+        {".input.id == .event.data.x + .saga.id", "compares no value", 36},
+        {".event.data.id == .input.id + .event.data.x", "compares no value", 36},
+        {"1 == .input.id", "compares no value", 36},
     };
     for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
         assert_null(load_match(BAD[i].match));

@@ -101,6 +101,17 @@ static void an_unknown_saga_is_told_with_one_that_is_near(void **state)
 }
 
 /* S-17 */
+static void a_child_that_runs_twice_is_counted_once(void **state)
+{
+    (void)state;
+    put("saga: around\nsteps: [{run: plain}]\n");
+    assert_int_equal(
+        load("saga: s\nsteps: [{run: plain}, {name: again, run: plain}, {run: around}]\n"), ERR_OK);
+    assert_int_equal(def->run_count, 2);
+    assert_true(saga_definition_runs(def, SPAN_LIT("plain")));
+    assert_true(saga_definition_runs(def, SPAN_LIT("around")));
+}
+
 static void a_child_with_a_pivot_is_the_pivot(void **state)
 {
     (void)state;
@@ -201,6 +212,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(a_child_is_fixed_to_the_version_that_is_found),
         CASE(an_unknown_saga_is_told_with_one_that_is_near),
+        CASE(a_child_that_runs_twice_is_counted_once),
         CASE(a_child_with_a_pivot_is_the_pivot),
         CASE(before_another_pivot_it_is_one_too_many),
         CASE(behind_the_pivot_any_child_may_run),

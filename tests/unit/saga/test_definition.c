@@ -797,6 +797,24 @@ static void a_step_without_data_reads_the_input(void **state)
     assert_true(build->def.input_read);
 }
 
+static void without_steps_there_is_no_pivot(void **state)
+{
+    struct build *build = *state;
+    finish(build, "{}");
+    assert_int_equal(build->def.pivot, SAGA_STEP_NONE);
+}
+
+static void a_last_step_that_runs_once_an_element_is_not_made_the_pivot(void **state)
+{
+    struct build *build = *state;
+    struct saga_step_def *last = add_do(build, 0, "pay");
+    last->for_each = parse(build, "[1, 2]");
+    finish(build, "{}");
+    assert_int_equal(build->def.pivot, SAGA_STEP_NONE);
+    assert_false(last->pivot);
+    assert_problem(build, "E201", last, "", "neither \"undo\" nor \"readonly: true\"");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -808,6 +826,8 @@ int main(void)
         TEST(a_path_holds_the_names_from_below_the_root),
         TEST(the_last_step_is_the_pivot_if_it_says_nothing_else),
         TEST(a_last_step_that_is_optional_is_not_made_the_pivot),
+        TEST(without_steps_there_is_no_pivot),
+        TEST(a_last_step_that_runs_once_an_element_is_not_made_the_pivot),
         TEST(a_last_step_in_a_parallel_is_not_made_the_pivot),
         TEST(behind_the_pivot_attempts_are_unlimited_unless_given),
         TEST(a_step_before_the_pivot_says_how_to_go_back),
