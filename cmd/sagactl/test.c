@@ -225,12 +225,11 @@ static void print_total(const struct context *context, const struct total *total
 {
     if (context->output == OUTPUT_JSON)
         return;
-    printf("%zu passed, %zu failed", total->passed, total->failed);
     if (total->unreadable)
-        printf(", %zu %s not read", total->unreadable, total->unreadable == 1 ? "file" : "files");
+        printf("%zu %s not read\n", total->unreadable, total->unreadable == 1 ? "file" : "files");
     if (context->chaos)
-        printf(", %zu runs with a fault", total->faults);
-    putchar('\n');
+        printf("%zu runs with a fault\n", total->faults);
+    printf("%zu passed, %zu failed\n", total->passed, total->failed); /* other programs read it */
 }
 
 /* Of all arguments. */

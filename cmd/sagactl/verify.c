@@ -110,13 +110,13 @@ static void print_text(const struct context *context, const char *path,
                        const struct explore_report *report, int64_t took_ms)
 {
     bool traces = !context->quiet;
-    printf("%s: %zu states, %zu transitions, depth %zu, ", path, report->states,
-           report->transitions, report->depth);
-    if (report->complete)
-        printf("complete");
-    else
-        printf("stopped at %zu states (budget)", report->states);
-    printf(" (%lld.%02lld s)\n", (long long)(took_ms / 1000), (long long)(took_ms % 1000 / 10));
+    /* other programs read this line */
+    printf("verify: %s states=%zu transitions=%zu violations=%zu complete=%s\n", path,
+           report->states, report->transitions, report->violation_count,
+           report->complete ? "yes" : "no");
+    printf("  depth %zu, %lld.%02lld s", report->depth, (long long)(took_ms / 1000),
+           (long long)(took_ms % 1000 / 10));
+    printf("%s\n", report->complete ? "" : "; the budget of states is used up");
     print_ends(report);
     for (size_t i = 0; i < report->attention_count; i++)
         print_found("a person is asked: ", &report->attention[i], traces);
@@ -126,7 +126,6 @@ static void print_text(const struct context *context, const char *path,
         print_found("an expression fails, with the data given: ", &report->failing[i], traces);
     for (size_t i = 0; i < report->violation_count; i++)
         print_found("VIOLATION: ", &report->violations[i], true);
-    printf("  violations: %zu\n", report->violation_count);
 }
 
 /* ---- as JSON: an object a file ---- */

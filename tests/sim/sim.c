@@ -170,14 +170,12 @@ static struct sim_counts sum(const struct run *run)
     return all;
 }
 
+/* Other programs read the line of the end. */
 static void print_counts(const struct run *run, const char *prefix, double seconds)
 {
     struct sim_counts all = sum(run);
-    printf("%shistories=%llu worlds=%llu events=%llu applied=%llu faults=%llu per_second=%.0f "
-           "violations=%llu\n",
-           prefix, (unsigned long long)all.histories, (unsigned long long)all.worlds,
-           (unsigned long long)all.events, (unsigned long long)all.applied,
-           (unsigned long long)all.faults_total, (double)all.histories / seconds,
+    printf("%shistories=%llu per_core_per_second=%.0f violations=%llu\n", prefix,
+           (unsigned long long)all.histories, (double)all.histories / seconds / run->cores,
            (unsigned long long)all.violations);
     fflush(stdout);
 }
@@ -190,7 +188,9 @@ static void print_details(const struct sim_counts *all)
     printf("\nsim: faults:");
     for (int i = 0; i < SIM_FAULTS; i++)
         printf(" %s=%llu", sim_fault_name((enum sim_fault)i), (unsigned long long)all->fault[i]);
-    printf("\n");
+    printf("\nsim: worlds=%llu events=%llu applied=%llu faults=%llu\n",
+           (unsigned long long)all->worlds, (unsigned long long)all->events,
+           (unsigned long long)all->applied, (unsigned long long)all->faults_total);
 }
 
 static void print_cells(const struct sim_counts *all)
