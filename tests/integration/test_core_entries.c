@@ -2,47 +2,10 @@
  * Journal entries there and back (saga/entry.h): every member of every event, what is damaged, what
  * does not follow; and the starts that make no saga (saga/start.c).
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 #include <stdio.h>
 
-#include "config/definition.h"
 #include "saga/entry.h"
-#include "saga/machine.h"
-
-#define AT_MS INT64_C(1767225600000)
-
-static struct arena arena;
-static const struct saga_definition *def;
-static struct saga_state saga;
-
-static int setup(void **state)
-{
-    (void)state;
-    json_init();
-    arena_init(&arena);
-    json_use(&arena);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    json_use(NULL);
-    arena_release(&arena);
-    return 0;
-}
-
-static void load(const char *yaml)
-{
-    struct config_diagnostics diagnostics = {0};
-    assert_int_equal(config_definition_load(span_of(yaml), 1, &arena, &def, &diagnostics), ERR_OK);
-    saga_state_init(&saga, def, id_v5(ID_NAMESPACE, def->name), &arena);
-}
+#include "tests/lib/one_saga.h"
 
 /* Applied, printed, and read back: the event that comes back is the one that went in. */
 static struct span entry_of(struct saga_event event, struct saga_event *back)

@@ -3,62 +3,7 @@
  * same, attributes as text, what a reply may turn out to be, lines of no length (saga/step.h,
  * saga/state.h, saga/event.h).
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include "config/definition.h"
-#include "saga/machine.h"
-
-#define AT_MS INT64_C(1767225600000)
-
-static struct arena arena;
-static const struct saga_definition *def;
-static struct saga_state saga;
-
-static int setup(void **state)
-{
-    (void)state;
-    json_init();
-    arena_init(&arena);
-    json_use(&arena);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    json_use(NULL);
-    arena_release(&arena);
-    return 0;
-}
-
-static void load(const char *yaml)
-{
-    struct config_diagnostics diagnostics = {0};
-    assert_int_equal(config_definition_load(span_of(yaml), 1, &arena, &def, &diagnostics), ERR_OK);
-    saga_state_init(&saga, def, id_v5(ID_NAMESPACE, def->name), &arena);
-}
-
-static enum saga_verdict apply(struct saga_event event)
-{
-    struct saga_transition transition;
-    event.saga_id = saga.id;
-    event.at_ms = AT_MS;
-    saga_step(def, &saga, &event, &arena, &transition);
-    saga = transition.next;
-    return transition.verdict;
-}
-
-static void start(const char *input)
-{
-    assert_int_equal(
-        apply((struct saga_event){.type = SAGA_EVENT_START, .start = {.input = span_of(input)}}),
-        SAGA_APPLIED);
-}
+#include "tests/lib/one_saga.h"
 
 /* ---- awaited events (S-23) ---- */
 
