@@ -99,9 +99,7 @@ static struct span of_blocked(struct explaining *e)
 
 static bool waits_for_child(const struct explaining *e)
 {
-    enum saga_step_status status = e->seen.state->steps[e->step].status;
-    return (status == SAGA_STEP_SENT || status == SAGA_STEP_UNDO_SENT) &&
-           saga_is_inner(step_def(e), e->phase == SAGA_PHASE_UNDO);
+    return saga_step_waits_for_child(e->seen.def, e->seen.state, e->step);
 }
 
 static struct span of_child(struct explaining *e)

@@ -190,13 +190,19 @@ struct saga_need saga_attention_at(const struct saga_definition *def,
 
 /* ---- children (S-24) ---- */
 
+bool saga_step_waits_for_child(const struct saga_definition *def, const struct saga_state *state,
+                               int16_t step)
+{
+    enum saga_step_status status = state->steps[step].status;
+    bool undo = status == SAGA_STEP_UNDO_SENT;
+    return (undo || status == SAGA_STEP_SENT) && saga_kind_at(def, state, step) == SAGA_KIND_RUN &&
+           saga_is_inner(saga_def_at(def, state, step), undo);
+}
+
 bool saga_waits_for_child(const struct saga_definition *def, const struct saga_state *state)
 {
     for (int16_t i = 1; i < (int16_t)state->step_count; i++) {
-        enum saga_step_status status = state->steps[i].status;
-        bool undo = status == SAGA_STEP_UNDO_SENT;
-        if ((undo || status == SAGA_STEP_SENT) && saga_kind_at(def, state, i) == SAGA_KIND_RUN &&
-            saga_is_inner(saga_def_at(def, state, i), undo))
+        if (saga_step_waits_for_child(def, state, i))
             return true;
     }
     return false;

@@ -344,6 +344,9 @@ struct saga_telling saga_telling(const struct saga_definition *def, const struct
 
 /* A child saga lives, or is about to: its end is the next event (I-7). */
 bool saga_waits_for_child(const struct saga_definition *def, const struct saga_state *state);
+/* This step of it does. */
+bool saga_step_waits_for_child(const struct saga_definition *def, const struct saga_state *state,
+                               int16_t step);
 
 /* The attributes as text, to be looked for; without those that are null. Returns how many. */
 struct saga_attribute_text {
