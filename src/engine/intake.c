@@ -104,11 +104,14 @@ static void add_letter(struct turn *turn, const struct intake_job *job, const ch
 static void fire_triggers(struct turn *turn, struct intake_job *job,
                           const struct saga_definition *definition, json_t *envelope)
 {
-    struct intake_start start;
+    const struct engine_arrival *from = &job->arrival;
+    const struct saga_arrival arrival = {from->event_id, from->type,    from->source,
+                                         from->flow_id,  from->user_id, from->traceparent};
+    struct part part = {.job = job, .definition = definition};
     struct span problem;
-    if (intake_trigger(definition, &job->arrival, envelope, turn->now_ms, turn->arena, &start,
-                       &problem)) {
-        struct part part = {job, start.event, start.definition};
+    if (saga_trigger(definition, &arrival, envelope, turn->now_ms, turn->arena, &part.event,
+                     &problem)) {
+        part.event.saga_id = id_v7(turn->now_ms);
         LIST_PUSH(turn->arena, &turn->parts, part);
     } else if (!span_is_none(problem)) {
         struct span detail = arena_printf(turn->arena, "a trigger of %.*s: %.*s",

@@ -79,17 +79,4 @@ void intake_on_part(void *ctx, const struct engine_result *result);
 void intake_one_less(struct intake_job *job);
 void intake_job_free(struct intake_job *job);
 
-/* ---- triggers.c ---- */
-
-/* A start that an event asks for; the spans live in the arena it was made in. */
-struct intake_start {
-    const struct saga_definition *definition;
-    struct saga_event event;
-};
-/* The start by the first trigger of the definition that the event fires. False: none; `problem` is
-   set if that is because an expression failed. Needs json_use. */
-bool intake_trigger(const struct saga_definition *definition, const struct engine_arrival *arrival,
-                    json_t *envelope, int64_t now_ms, struct arena *arena, struct intake_start *out,
-                    struct span *problem);
-
 #endif

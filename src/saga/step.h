@@ -107,6 +107,20 @@ bool saga_start_locks(const struct saga_definition *def, struct span key, struct
                       int64_t at_ms, struct id id, struct arena *arena, struct saga_lock **locks,
                       size_t *count, struct saga_refusal *refusal);
 
+/* What a trigger takes of an event but its envelope. */
+struct saga_arrival {
+    struct id event_id;
+    struct span type, source, flow_id, user_id, traceparent;
+};
+/*
+ * The start by the first trigger of the definition that the event fires (S-29); its saga id is the
+ * caller's to give. False: none; `problem` is set if that is because an expression failed or gave
+ * no key. What `out` points to lives in `arena` or is the arrival's. Needs json_use.
+ */
+bool saga_trigger(const struct saga_definition *def, const struct saga_arrival *arrival,
+                  json_t *envelope, int64_t now_ms, struct arena *arena, struct saga_event *out,
+                  struct span *problem);
+
 /*
  * What an await's side of the event, saga_step_def.match_event, says of an event: the text by which
  * it meets the sagas that wait (SAGA_EFFECT_AWAIT). NONE: nothing can match it. Needs json_use.
