@@ -47,4 +47,11 @@ static inline bool span_is(struct span span, const char *text)
 /* Bytewise order, shorter first among equals; for qsort and binary search. */
 int span_compare(struct span a, struct span b);
 
+/* Of a thing that is copied with all the texts it points to, in one allocation: `spans` are where
+   it has them. What the copies need, each with a NUL behind it; a NONE needs nothing. */
+size_t spans_bytes(struct span *const *spans, size_t count);
+/* Copies the texts to `at`, one behind the other, and lets the spans point there. The end of them.
+ */
+char *spans_settle(char *at, struct span *const *spans, size_t count);
+
 #endif

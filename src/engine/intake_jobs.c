@@ -25,24 +25,13 @@ static struct intake_job *job_new(struct engine_intake *intake, const struct int
 {
     struct intake_job draft = *like;
     struct span *spans[JOB_SPANS];
-    size_t bytes = 0;
     job_spans(&draft, spans);
-    for (size_t i = 0; i < JOB_SPANS; i++)
-        bytes += spans[i]->ptr ? spans[i]->len + 1 : 0;
-    struct intake_job *job = malloc(sizeof *job + bytes);
+    struct intake_job *job = malloc(sizeof *job + spans_bytes(spans, JOB_SPANS));
     ASSERT(job != NULL);
     *job = draft;
     job->intake = intake;
-    char *at = (char *)(job + 1);
     job_spans(job, spans);
-    for (size_t i = 0; i < JOB_SPANS; i++) {
-        if (spans[i]->ptr == NULL)
-            continue;
-        memcpy(at, spans[i]->ptr, spans[i]->len);
-        at[spans[i]->len] = '\0';
-        spans[i]->ptr = at;
-        at += spans[i]->len + 1;
-    }
+    spans_settle((char *)(job + 1), spans, JOB_SPANS);
     return job;
 }
 

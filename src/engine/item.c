@@ -61,24 +61,15 @@ int64_t engine_monotonic_us(void)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
-static char *copy_span(char *at, struct span *span)
-{
-    if (span->ptr == NULL)
-        return at;
-    memcpy(at, span->ptr, span->len);
-    at[span->len] = '\0';
-    span->ptr = at;
-    return at + span->len + 1;
-}
-
 /* The keys that a child passes on (S-28): the list, then the keys. */
 static char *copy_locks(char *at, struct saga_event *event)
 {
     struct span *locks = (struct span *)(void *)at;
     at += event->lock_count * sizeof *locks;
     for (size_t i = 0; i < event->lock_count; i++) {
-        locks[i] = event->locks[i];
-        at = copy_span(at, &locks[i]);
+        struct span *lock = &locks[i];
+        *lock = event->locks[i];
+        at = spans_settle(at, &lock, 1);
     }
     event->locks = locks;
     return at;
@@ -89,13 +80,11 @@ struct engine_item *engine_item_new(const struct engine_submission *ask,
 {
     struct engine_item draft = {.ask = *ask, .event = *ask->event};
     struct span *spans[ITEM_SPANS_MAX];
-    size_t bytes = 0;
     draft.from_relay = draft.event.reply.from_owner;
     if (row)
         draft.row = *row;
     size_t count = item_spans(&draft, spans);
-    for (size_t i = 0; i < count; i++)
-        bytes += spans[i]->ptr ? spans[i]->len + 1 : 0;
+    size_t bytes = spans_bytes(spans, count);
     for (size_t i = 0; i < draft.event.lock_count; i++)
         bytes += sizeof(struct span) + draft.event.locks[i].len + 1;
 
@@ -104,8 +93,7 @@ struct engine_item *engine_item_new(const struct engine_submission *ask,
     *item = draft;
     char *at = copy_locks((char *)(item + 1), &item->event);
     item_spans(item, spans);
-    for (size_t i = 0; i < count; i++)
-        at = copy_span(at, spans[i]);
+    spans_settle(at, spans, count);
     item->ask.event = &item->event;
     item->event.rows = NULL;
     item->event.row_count = 0;

@@ -19,19 +19,9 @@ static void keep_answer(struct held *held, const struct transport_answer *answer
         &held->answer.type, &held->answer.code,        &held->answer.message,
         &held->answer.data, &held->answer.dead_letter, &held->answer.detail,
     };
-    size_t bytes = 1;
-    for (size_t i = 0; i < ANSWER_SPANS; i++)
-        bytes += spans[i]->len;
-    held->answer_bytes = malloc(bytes);
+    held->answer_bytes = malloc(spans_bytes(spans, ANSWER_SPANS) + 1);
     ASSERT(held->answer_bytes != NULL);
-    char *at = held->answer_bytes;
-    for (size_t i = 0; i < ANSWER_SPANS; i++) {
-        if (spans[i]->ptr == NULL)
-            continue;
-        memcpy(at, spans[i]->ptr, spans[i]->len);
-        spans[i]->ptr = at;
-        at += spans[i]->len;
-    }
+    spans_settle(held->answer_bytes, spans, ANSWER_SPANS);
 }
 
 /* On a thread of the transport. */

@@ -69,22 +69,12 @@ static struct held *copy_row(const struct store_row *row)
 {
     struct store_row draft = *row;
     struct span *spans[ROW_SPANS];
-    size_t bytes = 0;
     row_spans(&draft, spans);
-    for (size_t i = 0; i < ROW_SPANS; i++)
-        bytes += spans[i]->ptr ? spans[i]->len + 1 : 0;
-    struct held *held = calloc(1, sizeof *held + bytes);
+    struct held *held = calloc(1, sizeof *held + spans_bytes(spans, ROW_SPANS));
     ASSERT(held != NULL);
     held->row = draft;
     row_spans(&held->row, spans);
-    char *at = (char *)(held + 1);
-    for (size_t i = 0; i < ROW_SPANS; i++) {
-        if (spans[i]->ptr == NULL)
-            continue;
-        memcpy(at, spans[i]->ptr, spans[i]->len);
-        spans[i]->ptr = at;
-        at += spans[i]->len + 1;
-    }
+    spans_settle((char *)(held + 1), spans, ROW_SPANS);
     return held;
 }
 

@@ -162,9 +162,23 @@ static void a_pattern_that_would_cost_too_much_is_stopped(void **state)
     assert_int_equal(regex_new(SPAN_LIT("("), &regex, message), ERR_INVALID);
 }
 
+static void the_texts_of_a_thing_are_copied_into_one_place(void **state)
+{
+    (void)state;
+    char at[16];
+    struct span a = SPAN_LIT("one"), none = SPAN_NONE, empty = SPAN_LIT(""), b = {"twofold", 3};
+    struct span *spans[] = {&a, &none, &empty, &b};
+    assert_int_equal(spans_bytes(spans, 4), 4 + 1 + 4);
+    assert_ptr_equal(spans_settle(at, spans, 4), at + 9);
+    assert_memory_equal(at, "one\0\0two", 9);
+    assert_true(span_is(a, "one") && span_is(b, "two") && a.ptr == at && b.ptr == at + 5);
+    assert_true(span_is_none(none) && !span_is_none(empty) && empty.len == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_texts_of_a_thing_are_copied_into_one_place),
         cmocka_unit_test(an_arena_gives_aligned_memory_and_takes_it_back),
         cmocka_unit_test(an_absent_span_stays_absent_when_copied),
         cmocka_unit_test(ids_of_one_thread_rise),
